@@ -1,0 +1,45 @@
+"""What a reader finds wrong with a file: one sentence with file, line, found and expected."""
+
+import dataclasses
+from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing in one place that is not as it should be.
+
+    A `problem` was skipped or masked; a `note` was read as meant and is worth knowing.
+    """
+
+    path: str
+    line: int | None
+    kind: str
+    found: str
+    expected: str
+    level: str = "problem"
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line is not None else self.path
+        return f"{place}: {self.kind}: found {self.found}, expected {self.expected}"
+
+
+class UnusableFile(ValueError):
+    """A file that cannot be read as what it claims to be; carries the Problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def shorten(text: str | bytes, limit: int = 60) -> str:
+    """A token from a file as it may stand in a message: printable, quoted, of bounded length."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    quoted = repr(text)
+    return quoted if len(quoted) <= limit else f"{quoted[: limit - 4]}...{quoted[-1]}"
+
+
+def worst(problems: Iterable[Problem]) -> str | None:
+    """`problem` if there is any, else `note` if there is any, else None."""
+    levels = {problem.level for problem in problems}
+    return next((level for level in ("problem", "note") if level in levels), None)
