@@ -60,7 +60,7 @@ def build(
         for name in sorted(rows)
     }
     problems += _compare(found, tracks, images)
-    samples = {(s.task, s.edition, "test"): s.path for s in sources.samples}
+    samples = {(s.task, s.edition, "test"): s.path for s in reversed(sources.samples)}
     stills = {source.path: len(source.content) for source in sources.stills}
     return Corpus(root, tracks, _splits(sources), samples, stills, tuple(problems)), found
 

@@ -70,7 +70,18 @@ def read_sources(found: Scan, edition: int | None = None, splits: dict[str, str]
             sources.problems.append(
                 Problem(name, None, "unreadable file", str(error.strerror), "a text file")
             )
+    _settle_editions(sources)
     return sources
+
+
+def _settle_editions(sources: Sources) -> None:
+    """Test lists and samples whose names tell no edition go with the newest labels of their task."""
+    for group in (sources.samples, sources.test_lists):
+        for i, source in enumerate(group):
+            if source.edition is None:
+                labelled = sources.mtl if source.task == "mtl" else sources.tracks
+                editions = [s.edition for s in labelled if s.task == source.task and s.edition is not None]
+                group[i] = dataclasses.replace(source, edition=max(editions, default=None))
 
 
 def _siblings(folders: list[str]) -> dict[str, frozenset[str]]:

@@ -1,0 +1,69 @@
+"""What a score on this corpus means: the oracles, the floor and the ceiling, scored as models are."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from abaw_jax.corpus.synthetic.cast import Part, Size, cast
+from abaw_jax.corpus.synthetic.make import RECORD, witness
+from abaw_jax.corpus.synthetic.oracle import ORACLES, Answer, Witness, ceiling, consult, floor
+from abaw_jax.evaluation.intervals import intervals
+from abaw_jax.evaluation.scores import Result, evaluate
+from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.truth import Truth
+
+SCORED = ("va", "expr", "au")
+
+
+def split_witnesses(
+    parts: Sequence[Part], witnesses: Sequence[Witness]
+) -> tuple[list[Witness], list[Witness]]:
+    """Those to learn from and those to be scored on."""
+    by_split = {
+        split: [w for part, w in zip(parts, witnesses, strict=True) if part.split == split]
+        for split in ("train", "validation")
+    }
+    return by_split["train"], by_split["validation"]
+
+
+def standards(train: list[Witness], scored: list[Witness]) -> dict[str, Result]:
+    """Every oracle, the floor and the ceiling on the scored split."""
+    truth = truth_of(scored)
+    answers = {"floor": floor(train, scored)}
+    answers |= {name: consult(oracle, train, scored) for name, oracle in ORACLES.items()}
+    answers["ceiling"] = ceiling(scored)
+    return {name: evaluate(table_of(scored, given), truth) for name, given in answers.items()}
+
+
+def record_standards(root: Path, results: dict[str, Result]) -> None:
+    """Keep the scores with the corpus, beside its plan: `va`, `expr`, `au` with their 95 % intervals."""
+    record = json.loads((root / RECORD).read_text())
+    record["standards"] = {}
+    for name, result in results.items():
+        found = intervals(result.statistics)
+        record["standards"][name] = {
+            task: {"score": found[task].score, "low": found[task].low, "high": found[task].high}
+            for task in SCORED
+        }
+    (root / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def truth_of(witnesses: list[Witness]) -> Truth:
+    """The annotators' labels as a table."""
+    columns = {key: np.concatenate([w.labels[key] for w in witnesses]) for key in witnesses[0].labels}
+    return Truth.build(*_rows(witnesses), **columns)
+
+
+def table_of(witnesses: list[Witness], answers: list[Answer]) -> RowTable:
+    """An oracle's answers as predictions."""
+    columns = {task: np.concatenate([getattr(answer, task) for answer in answers]) for task in SCORED}
+    return RowTable.build(*_rows(witnesses), **columns)
+
+
+def _rows(witnesses: list[Witness]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    lengths = [len(w.affect.va) for w in witnesses]
+    track = np.repeat(np.arange(len(lengths)), lengths)
+    return [w.name for w in witnesses], track, np.concatenate([np.arange(1, n + 1) for n in lengths])
