@@ -137,5 +137,5 @@ def test_labels_need_their_mask():
 def test_a_valid_label_out_of_range_is_refused_and_an_invalid_one_is_not():
     with pytest.raises(ValueError, match="track 'a' row 2: valid 'expr' is 8, expected 0 to 7"):
         Truth.build("a", [0, 0], [1, 2], expr=[-1, 8], expr_mask=[False, True])
-    with pytest.raises(ValueError, match="track 'a' row 1: valid 'va' is .*expected finite"):
+    with pytest.raises(ValueError, match=r"track 'a' row 1: valid 'va' is .*expected finite"):
         Truth.build("a", [0, 0], [1, 2], va=[[0, np.nan], [np.nan, 0]], va_mask=[True, False])

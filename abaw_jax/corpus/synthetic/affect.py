@@ -98,24 +98,22 @@ class Affect:
         return self.is_speaking & self.is_audible
 
 
-def deal_expressions(tracks: int, seconds: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Expressions of each track's events, from shuffled decks, so that every split holds all of them."""
-    a_track = int(np.ceil((seconds + BURN_IN_S) / EVENT_S[0])) + 1
-    kept = max(1, round((seconds + BURN_IN_S) / np.mean(EVENT_S)))
+def deal_expressions(tracks: int, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """Expressions of each track's events [tracks, events], from shuffled decks: a split holds all alike."""
+    events = max(1, round(seconds / np.mean(EVENT_S)))
     count = len(EXPRESSIONS)
-    decks = [rng.permutation(count) for _ in range(-(-tracks * kept // count) + 1)]
-    dealt = np.concatenate(decks)
-    spare = rng.integers(0, count, (tracks, a_track))
-    for track in range(tracks):
-        spare[track, :kept] = dealt[track * kept : (track + 1) * kept]
-    return list(spare)
+    decks = [rng.permutation(count) for _ in range(-(-tracks * events // count))]
+    return np.concatenate([np.empty(0, int), *decks])[: tracks * events].reshape(tracks, events)
 
 
 def simulate(expressions: np.ndarray, times_s: np.ndarray, rng: np.random.Generator) -> Affect:
-    """Live through `expressions` one after the other, and look at `times_s` (from 0 up)."""
+    """Live through `expressions`, which share the time up to the last of `times_s` (from 0 up)."""
     seconds = float(times_s[-1]) if len(times_s) else 0.0
     steps = int((seconds + BURN_IN_S) * SIMULATION_HZ) + 2
-    event = _events(len(expressions), steps, rng)
+    before = rng.integers(0, len(EXPRESSIONS), round(BURN_IN_S / np.mean(EVENT_S)))
+    event = _events(len(before), BURN_IN_S, int(BURN_IN_S * SIMULATION_HZ), rng)
+    event = np.concatenate([event, len(before) + _events(len(expressions), seconds, steps - len(event), rng)])
+    expressions = np.concatenate([before, expressions])
     one_hot = np.eye(len(EXPRESSIONS))[expressions[event]]
     activation = _second_order(one_hot, EXPRESSION_TIME_S, 1.0)
 
@@ -146,10 +144,11 @@ def simulate(expressions: np.ndarray, times_s: np.ndarray, rng: np.random.Genera
     )
 
 
-def _events(count: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Index of the event at each step; the last one lasts to the end."""
-    ends = np.cumsum(rng.uniform(*EVENT_S, count)) * SIMULATION_HZ
-    return np.minimum(np.searchsorted(ends, np.arange(steps), side="right"), count - 1)
+def _events(count: int, seconds: float, steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Index of the event at each step: `count` of them, of unlike lengths, fill the time."""
+    ends = np.cumsum(rng.uniform(*EVENT_S, count))
+    ends *= max(seconds, 1 / SIMULATION_HZ) / ends[-1]
+    return np.minimum(np.searchsorted(ends, np.arange(steps) / SIMULATION_HZ, side="right"), count - 1)
 
 
 def _second_order(drive: np.ndarray, time_s: float, damping: float) -> np.ndarray:

@@ -28,7 +28,7 @@ class Size:
 
 
 SIZES = {
-    "demo": Size(20, 8, 4, 10.0),
+    "demo": Size(16, 8, 8, 10.0),
     "evidence": Size(96, 48, 0, 30.0),
 }
 

@@ -62,7 +62,8 @@ def drags(identity: Identity, look: Look, au: Float[np.ndarray, "n 12"]) -> Floa
     """How far the skin seen at a node has come: by the turn of the head (s, y), then by the AUs (s, y)."""
     bases, height = _drag_bases(identity)
     sin_yaw, cos_yaw, sin_pitch, _ = geometry.turns(look)
-    pull = np.stack([height * (sin_yaw / cos_yaw), height * sin_pitch], axis=-1)
+    # beyond 60 degrees the tangent would throw the nose off the face
+    pull = np.stack([height * (sin_yaw / np.maximum(cos_yaw, 0.5)), height * sin_pitch], axis=-1)
     out = np.empty((*pull.shape[:3], 4), np.float32)
     rows, columns = (axis.astype(np.float32) for axis in np.indices(height.shape))
     come = pull
@@ -133,7 +134,7 @@ def _mouth_folds(canvas: Canvas) -> dict[int, np.ndarray]:
     hollow = -canvas.spot(0.7, 0.9, 0.16, 0.26)
     return {
         15: 0.24 * marionette + 0.34 * dent,
-        23: 0.15 * pucker + 0.3 * sides + 0.12 * ring,
+        23: 0.1 * pucker + 0.3 * sides + 0.12 * ring,
         24: 0.26 * bulge - 0.3 * rim,
         26: 0.16 * hollow,
     }

@@ -37,6 +37,7 @@ HAIR_REACH_Y = {
     "tied": 0.0,
     "scarf": 2.2,
 }
+FINGERS_PER_UNIT = 2.9
 HIDES_EARS = ("long", "scarf", "curly")
 
 
@@ -166,7 +167,7 @@ class Occluder:
 
     rgb: tuple[float, float, float]
     angle: float
-    ridges_per_unit: float
+    is_hand: bool
 
     def cover(self, p: np.ndarray, q: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cover and brightness over the image plane; at amount 1 the cover is exactly 1 on all the head."""
@@ -175,20 +176,23 @@ class Occluder:
         along, across = p * cos + q * sin, q * cos - p * sin
         # the last step clears the crop and the outline of the head too
         edge = 1.75 - 2.9 * amount - 2.2 * np.clip((amount - 0.88) * 9, 0, 1)
-        wave = (
-            np.cos(across * np.float32(self.ridges_per_unit * np.pi))
-            if self.ridges_per_unit
-            else np.float32(0)
-        )
-        reach = np.minimum(along - edge + 0.12 * np.abs(wave), np.float32(3.3) - np.abs(across))
+        if self.is_hand:
+            # fingers of unequal length, with dark gaps down to the palm
+            finger = np.abs(np.cos(across * np.float32(np.pi * FINGERS_PER_UNIT)))
+            edge = edge - 0.1 * np.sqrt(finger) - 0.12 * np.cos(across * np.float32(2.2))
+            gap = np.exp(-((finger / np.float32(0.22)) ** 2)) * np.clip(1.5 - (along - edge), 0, 1)
+            tone = 0.95 - 0.35 * gap
+        else:
+            tone = np.float32(0.95)
+        reach = np.minimum(along - edge, np.float32(3.3) - np.abs(across))
         reach = np.minimum(reach, np.float32(3.6) - along)
         cover = np.clip(reach * np.float32(16) + np.float32(0.5), 0, 1) * (amount > 0)
-        return cover, 0.92 + 0.1 * wave - 0.12 * np.clip(across * np.float32(0.3), -1, 1)
+        return cover, tone - 0.12 * np.clip(across * np.float32(0.3), -1, 1)
 
 
 def sample_occluder(identity: Identity, rng: np.random.Generator) -> Occluder:
     angle = float(rng.choice((0.0, 0.6, 1.57, 2.5, 3.14)) + rng.normal(0, 0.15))
     if rng.random() < 0.6:
-        return Occluder(tuple(0.93 * v for v in identity.skin_rgb), angle, 3.2)
+        return Occluder(tuple(0.93 * v for v in identity.skin_rgb), angle, True)
     red, green, blue = (float(v) for v in rng.uniform(0.08, 0.85, 3))
-    return Occluder((red, green, blue), angle, 0.0)
+    return Occluder((red, green, blue), angle, False)

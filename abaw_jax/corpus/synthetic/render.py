@@ -107,11 +107,11 @@ def _draw(
 def _head_columns(identity: Identity, look: Look, a: np.ndarray, b: np.ndarray, width_px: int) -> slice:
     """Columns that the head may touch in any of the frames."""
     width, centre_z = geometry.head_profile(identity)
-    sin_yaw = np.abs(np.sin(np.radians(look.yaw)))[:, None]
-    is_level = np.abs(a.imag) < 0.05 * a.real
-    # a head leaning to one side reaches as far as its crown
-    reach_units = np.where(is_level, (width + np.abs(centre_z) * sin_yaw).max(axis=1) + 0.1, 2.3)
-    reach_px = np.abs(a) * reach_units
+    is_head = width > 0.01
+    y = (geometry.PROFILE_TOP + geometry.PROFILE_STEP * np.arange(len(width)))[is_head]
+    aside = width[is_head] + np.abs(centre_z[is_head] * np.sin(np.radians(look.yaw))[:, None]) + 0.05
+    # a head that leans reaches aside with its crown, and further if it nods
+    reach_px = (np.abs(a.real)[:, None] * aside + np.abs(a.imag)[:, None] * (np.abs(y) + 0.5)).max(axis=1)
     left = int(np.clip((b.real - reach_px).min(), 0, width_px - 1))
     return slice(left, int(np.clip((b.real + reach_px).max() + 1, left + 1, width_px)))
 

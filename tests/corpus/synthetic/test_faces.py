@@ -155,11 +155,12 @@ def embed(images: np.ndarray) -> np.ndarray:
     return flat / flat.std(axis=1, keepdims=True)
 
 
-def ridge_r2(n_identities: int = 60, frames_each: int = 10, unseen: int = 16) -> np.ndarray:
+def ridge_r2(n_identities: int = 44, frames_each: int = 10, unseen: int = 12) -> np.ndarray:
     """Explained share of the variance of each AU on people the regression has not seen."""
     rng = np.random.default_rng(0)
     looks = [varied(rng, frames_each) for _ in range(n_identities)]
-    features = np.concatenate([embed(render_crops(sample_identity(rng), look, rng, size=56)) for look in looks])
+    images = [render_crops(sample_identity(rng), look, rng, size=56) for look in looks]
+    features = np.concatenate([embed(some) for some in images])
     target = np.concatenate([look.au for look in looks]).astype(np.float64)
     split = len(target) - unseen * frames_each
     mean, centre = features[:split].mean(axis=0), target[:split].mean(axis=0)
@@ -172,8 +173,8 @@ def ridge_r2(n_identities: int = 60, frames_each: int = 10, unseen: int = 16) ->
 
 def test_aus_can_be_learnt_across_identities():
     r2 = ridge_r2()
-    assert r2.mean() > 0.3, r2
-    assert r2.min() > 0.0, r2
+    assert r2.mean() > 0.4, r2
+    assert r2.min() > 0.1, r2
 
 
 def face_pixels(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
