@@ -150,7 +150,7 @@ def _read_plain(body: bytes, fields: int) -> Float[np.ndarray, "t f"] | None:
         values = pc.cast(pa.Array.from_buffers(pa.utf8(), len(ends), buffers), pa.float64())
     except pa.ArrowInvalid:
         return None
-    return np.asfortranarray(values.to_numpy().reshape(rows, fields))  # the checks run down the columns
+    return np.array(values.to_numpy().reshape(rows, fields), order="F")  # the checks run down the columns
 
 
 def data_lines(body: bytes, name: str) -> tuple[list[tuple[int, bytes]], list[Problem]]:

@@ -26,8 +26,8 @@ STATE_TIME_S = 0.45
 DAMPING = 0.7
 EXPRESSION_TIME_S = 0.15
 ACTION_TIME_S = 0.12
-PRESENT_S = (16.0, 26.0)
-ABSENT_S = (13.0, 18.0)
+PRESENT_S = (15.0, 24.0)
+ABSENT_S = (13.0, 20.0)
 """Longer than 12 s, the longest window of the ten systems (300 rows at 25 a second)."""
 PHRASE_S = (0.9, 2.2)
 PAUSE_S = (0.25, 0.7)
@@ -50,14 +50,14 @@ FACES = np.array([
 
 #                pitch energy tilt
 VOICES = np.array([
-    [-0.2, -0.4, 0.0],  # Neutral
-    [0.5, 1.4, 1.4],  # Anger
-    [-1.4, 0.4, 1.2],  # Disgust
-    [1.5, -0.8, 0.6],  # Fear
-    [1.1, 1.1, -0.5],  # Happiness
-    [-1.2, -1.4, -0.8],  # Sadness
-    [0.8, 0.2, -1.5],  # Surprise
-    [-0.8, 0.8, -1.2],  # Other
+    [-0.16, -0.32, 0.0],  # Neutral
+    [0.4, 1.12, 1.12],  # Anger
+    [-1.12, 0.32, 0.96],  # Disgust
+    [1.2, -0.64, 0.48],  # Fear
+    [0.88, 0.88, -0.4],  # Happiness
+    [-0.96, -1.12, -0.64],  # Sadness
+    [0.64, 0.16, -1.2],  # Surprise
+    [-0.64, 0.64, -0.96],  # Other
 ])  # fmt: skip
 
 #                       valence arousal of the face state
@@ -65,7 +65,7 @@ FACE_CENTRES = np.array([
     [0.0, -0.5], [-0.6, 0.4], [-0.6, 0.4], [0.0, 0.7], [0.9, 0.3], [-0.7, -0.5], [0.0, 0.7], [-0.1, -0.6],
 ])  # fmt: skip
 VOICE_TO_VA = np.array([[0.21, 0.0, -0.38], [0.13, 0.38, 0.08]])
-FACE_WEIGHT = np.array([0.62, 0.50])
+FACE_WEIGHT = np.array([0.70, 0.60])
 """Of the face state in valence and in arousal; the voice has the rest."""
 #                        AU:  1     2     4     6     7     10    12    15    23    24    25    26
 FACE_TO_ACTIONS = 0.22 * np.array([
@@ -106,7 +106,15 @@ def deal_expressions(tracks: int, seconds: float, rng: np.random.Generator) -> n
     return np.concatenate([np.empty(0, int), *decks])[: tracks * events].reshape(tracks, events)
 
 
-def simulate(expressions: np.ndarray, times_s: np.ndarray, rng: np.random.Generator) -> Affect:
+def deal_phases(tracks: int, rng: np.random.Generator) -> np.ndarray:
+    """Where in its course of presence and absence each track's face and voice begin, spread evenly."""
+    slots = np.stack([rng.permutation(tracks), rng.permutation(tracks)], axis=1)
+    return (slots + rng.uniform(size=(tracks, 2))) / max(tracks, 1)
+
+
+def simulate(
+    expressions: np.ndarray, phases: tuple[float, float], times_s: np.ndarray, rng: np.random.Generator
+) -> Affect:
     """Live through `expressions`, which share the time up to the last of `times_s` (from 0 up)."""
     seconds = float(times_s[-1]) if len(times_s) else 0.0
     steps = int((seconds + BURN_IN_S) * SIMULATION_HZ) + 2
@@ -137,10 +145,10 @@ def simulate(expressions: np.ndarray, times_s: np.ndarray, rng: np.random.Genera
         prosody=voice[at],
         event=event[at],
         shown_actions=np.clip(actions[at] + rng.normal(0, FRAME_NOISE, (rows, len(ACTION_UNITS))), 0, 1),
-        is_visible=_presence(steps, rng)[at],
+        is_visible=_presence(phases[0], steps, rng)[at],
         shown_prosody=prosody + noise,
         is_speaking=_phrases(steps, rng)[at],
-        is_audible=_presence(steps, rng)[at],
+        is_audible=_presence(phases[1], steps, rng)[at],
     )
 
 
@@ -167,23 +175,26 @@ def _state(target: np.ndarray, spread: float, rng: np.random.Generator) -> np.nd
     return _second_order(target + density * white, STATE_TIME_S, DAMPING)
 
 
-def _alternate(steps: int, on_s: tuple, off_s: tuple, rng: np.random.Generator) -> np.ndarray:
-    """A switch that is on and off for times drawn uniformly, begun somewhere in its course."""
-    longest = on_s[1] + off_s[1]
-    cycles = int(steps / SIMULATION_HZ / (on_s[0] + off_s[0])) + 4
-    spans = np.stack([rng.uniform(*on_s, cycles), rng.uniform(*off_s, cycles)], axis=1).ravel()
-    edges = np.cumsum(spans) - rng.uniform(0, longest)
+def _alternate(
+    steps: int, on_s: tuple[float, float], off_s: tuple[float, float], phase: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A switch that is on and off for times drawn uniformly, begun at `phase` of its first cycle."""
+    cycles = int(steps / SIMULATION_HZ / (on_s[0] + off_s[0])) + 2
+    spans = np.stack([rng.uniform(*on_s, cycles), rng.uniform(*off_s, cycles)], axis=1)
+    edges = np.cumsum(spans.ravel()) - phase * spans[0].sum()
     return np.searchsorted(edges, np.arange(steps) / SIMULATION_HZ, side="right") % 2 == 0
 
 
-def _presence(steps: int, rng: np.random.Generator) -> np.ndarray:
-    return _alternate(steps, PRESENT_S, ABSENT_S, rng)
+def _presence(phase: float, steps: int, rng: np.random.Generator) -> np.ndarray:
+    """On or off for the whole of a track, or switched once or twice, as long as it is."""
+    lead = int(BURN_IN_S * SIMULATION_HZ)
+    return np.concatenate([np.ones(lead, bool), _alternate(steps - lead, PRESENT_S, ABSENT_S, phase, rng)])
 
 
 def _phrases(steps: int, rng: np.random.Generator) -> np.ndarray:
-    return _alternate(steps, PHRASE_S, PAUSE_S, rng)
+    return _alternate(steps, PHRASE_S, PAUSE_S, rng.uniform(), rng)
 
 
-def _switch(steps: int, on_s: tuple, share: float, rng: np.random.Generator) -> np.ndarray:
+def _switch(steps: int, on_s: tuple[float, float], share: float, rng: np.random.Generator) -> np.ndarray:
     rest = (1 - share) / share
-    return _alternate(steps, on_s, (on_s[0] * rest, on_s[1] * rest), rng).astype(float)
+    return _alternate(steps, on_s, (on_s[0] * rest, on_s[1] * rest), rng.uniform(), rng).astype(float)

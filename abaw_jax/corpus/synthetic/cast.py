@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from abaw_jax.corpus.synthetic.affect import Affect, deal_expressions, simulate
+from abaw_jax.corpus.synthetic.affect import Affect, deal_expressions, deal_phases, simulate
 from abaw_jax.corpus.tracks import video_stem
 
 UNI_TASKS = ("va", "expr", "au")
@@ -43,6 +43,7 @@ class Part:
     splits: dict[str, str]
     seed: tuple[int, ...]
     expressions: tuple[int, ...]
+    phases: tuple[float, float]
     frames: int
     suffix: str = ".mp4"
     batch: str = "batch1"
@@ -65,7 +66,7 @@ class Part:
     def affect(self) -> Affect:
         """The hidden life of the track, at its rows' times."""
         times_s = np.arange(self.rows) / self.fps
-        return simulate(np.array(self.expressions), times_s, self.rng("affect"))
+        return simulate(np.array(self.expressions), self.phases, times_s, self.rng("affect"))
 
 
 def split_seed(seed: int, split: str) -> tuple[int, int]:
@@ -78,14 +79,13 @@ def cast(size: Size, seed: int) -> list[Part]:
     parts = []
     for split, count in (("train", size.train), ("validation", size.validation), ("test", size.test)):
         base = split_seed(seed, split)
-        dealt = deal_expressions(count, size.seconds, np.random.default_rng(base)) if count else []
-        for number, expressions in enumerate(dealt, start=1):
+        rng = np.random.default_rng(base)
+        dealt, phases = deal_expressions(count, size.seconds, rng), deal_phases(count, rng)
+        for number in range(count):
             rows = round(size.seconds * size.fps)
             splits = dict.fromkeys(UNI_TASKS, split)
-            name = f"video{len(parts) + 1}"
-            parts.append(
-                Part(name, rows, size.fps, splits, (*base, number), tuple(expressions.tolist()), rows)
-            )
+            life = (*base, number + 1), tuple(dealt[number].tolist()), tuple(phases[number].tolist())
+            parts.append(Part(f"video{len(parts) + 1}", rows, size.fps, splits, *life, rows))
     return parts
 
 
@@ -116,10 +116,8 @@ def cast_tiny(seed: int) -> list[Part]:
     for number, (name, fps, rows, frames, suffix, batch, splits) in enumerate(TINY, start=1):
         of_tasks = {task: split for task, split in zip(UNI_TASKS, splits, strict=True) if split}
         base = split_seed(seed, next(split for split in splits if split))
-        expressions = deal_expressions(1, rows / fps, np.random.default_rng([*base, number]))[0]
-        parts.append(
-            Part(
-                name, rows, fps, of_tasks, (*base, number), tuple(expressions.tolist()), frames, suffix, batch
-            )
-        )
+        rng = np.random.default_rng([*base, number])
+        expressions = tuple(deal_expressions(1, rows / fps, rng)[0].tolist())
+        life = (*base, number), expressions, tuple(deal_phases(1, rng)[0].tolist())
+        parts.append(Part(name, rows, fps, of_tasks, *life, frames, suffix, batch))
     return parts

@@ -155,7 +155,7 @@ def embed(images: np.ndarray) -> np.ndarray:
     return flat / flat.std(axis=1, keepdims=True)
 
 
-def ridge_r2(n_identities: int = 44, frames_each: int = 10, unseen: int = 12) -> np.ndarray:
+def ridge_r2(n_identities: int = 60, frames_each: int = 10, unseen: int = 16) -> np.ndarray:
     """Explained share of the variance of each AU on people the regression has not seen."""
     rng = np.random.default_rng(0)
     looks = [varied(rng, frames_each) for _ in range(n_identities)]
