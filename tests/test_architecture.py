@@ -46,7 +46,7 @@ def imports(path: Path) -> Iterator[tuple[str, ast.stmt, bool]]:
 
 
 def room_of(name: str) -> str:
-    """The room of a dotted name below the package: `corpus.synthetic` is one of its own, it scores oracles."""
+    """The room of a dotted name below the package: `corpus.synthetic` is one, it scores oracles."""
     parts = name.split(".")
     return "corpus.synthetic" if parts[:2] == ["corpus", "synthetic"] else parts[0]
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     defaults = get_config()
     parser.add_argument(
-        "root", type=Path, help="new or empty folder; one made by the same command is completed"
+        "root", type=Path, help="a new or empty folder, or one that the same command has begun"
     )
     parser.add_argument(
         "--size", choices=("tiny", *SIZES), default=defaults.synthetic.size, help="(%(default)s)"

@@ -23,11 +23,12 @@ def folds(tracks: Sequence[Track], count: int, seed: int = 0) -> tuple[tuple[Tra
             f"{len(by_video)} videos cannot make {count} folds; expected at least one video a fold"
         )
     videos = list(by_video)
-    order = np.random.default_rng(seed).permutation(len(videos))
     rows = [sum(track.rows for track in by_video[video]) for video in videos]
+    # long videos first, so that short ones even out; not strictly, or the seed would have no say
+    rank = np.array(rows) * np.random.default_rng(seed).lognormal(0, 0.3, len(videos))
     filled: list[list[Track]] = [[] for _ in range(count)]
     load = [0] * count
-    for index in sorted(order.tolist(), key=lambda index: -rows[index]):
+    for index in np.argsort(-rank, kind="stable").tolist():
         lightest = min(range(count), key=lambda fold: (load[fold], len(filled[fold])))
         filled[lightest] += by_video[videos[index]]
         load[lightest] += rows[index]

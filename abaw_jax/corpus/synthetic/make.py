@@ -19,6 +19,8 @@ from abaw_jax.corpus.synthetic.odd import odd_bytes, odd_images, odd_labels, odd
 from abaw_jax.corpus.synthetic.oracle import Witness
 
 RECORD = "synthetic.json"
+REVISION = 1
+"""Bumped by hand when the same plan would make other files."""
 TINY_VIDEO = (320, 180)
 VIDEO = (640, 360)
 
@@ -66,11 +68,14 @@ class Plan:
 def make(plan: Plan, on_progress: OnProgress = lambda *_: None, workers: int | None = None) -> list[Witness]:
     """Write the corpus; returns what the oracles need of every track. The same plan writes the same bytes.
 
-    A folder that holds anything else is refused; one that holds this very corpus is completed.
+    A folder that holds anything else is refused. One that this very plan has begun is made again, one that
+    it has finished is left as it is.
     """
-    _claim(plan)
+    is_complete = _claim(plan)
     parts = plan.parts()
     witnesses = list(witness(parts, plan.is_tiny))
+    if is_complete:
+        return witnesses
     annotated = [(part, w.labels) for part, w in zip(parts, witnesses, strict=True)]
     label_files = write_annotations(plan.root, plan.edition, annotated)
     if plan.is_tiny and label_files:
@@ -79,7 +84,17 @@ def make(plan: Plan, on_progress: OnProgress = lambda *_: None, workers: int | N
     if not plan.makes_videos:
         clocks = {part.video: VideoFacts(part.fps, part.frames, part.frames / part.fps) for part in parts}
         containers.write_facts(plan.root / containers.FACTS_FILE, clocks)
+    update_record(plan.root, {"is_complete": True})
     return witnesses
+
+
+def update_record(root: Path, entries: dict) -> None:
+    """Add to what is noted of the corpus in its folder."""
+    record = root / RECORD
+    noted = json.loads(record.read_text()) if record.exists() else {}
+    temporary = record.with_suffix(".tmp")
+    temporary.write_text(json.dumps(noted | entries, indent=2) + "\n")
+    temporary.replace(record)
 
 
 def witness(parts: Iterable[Part], is_tiny: bool = False) -> Iterator[Witness]:
@@ -92,24 +107,27 @@ def witness(parts: Iterable[Part], is_tiny: bool = False) -> Iterator[Witness]:
         yield Witness(part.name, affect, labels, part.fps)
 
 
-def _claim(plan: Plan) -> None:
-    """Note in the folder what is made there: a second run completes it, another plan is refused."""
+def _claim(plan: Plan) -> bool:
+    """Note in the folder what is made there; refuse another's. Returns whether it is there already."""
     size = plan.size if isinstance(plan.size, str) else dataclasses.asdict(plan.size)
-    wanted = {"size": size, "seed": plan.seed, "edition": plan.edition, "videos": plan.makes_videos}
+    wanted = {"revision": REVISION, "size": size, "seed": plan.seed, "edition": plan.edition}
+    wanted |= {"crops": plan.with_crops, "sounds": plan.with_sounds, "videos": plan.makes_videos}
     record = plan.root / RECORD
     if record.exists():
-        found = json.loads(record.read_text())["plan"]
-        if found != wanted:
+        noted = json.loads(record.read_text())
+        if noted["plan"] != wanted:
+            found = noted["plan"]
             raise FileExistsError(
-                f"{plan.root} holds another synthetic corpus: found {found}, asked for {wanted}"
+                f"{plan.root} holds another synthetic corpus: found {found}, expected {wanted}"
             )
-        return
+        return noted.get("is_complete", False)
     if plan.root.exists() and any(plan.root.iterdir()):
         raise FileExistsError(
             f"{plan.root} is not empty and has no {RECORD}; expected a new or an empty folder"
         )
     plan.root.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"plan": wanted}, indent=2) + "\n")
+    update_record(plan.root, {"plan": wanted})
+    return False
 
 
 def _write_media(plan: Plan, parts: list[Part], on_progress: OnProgress, workers: int | None) -> None:

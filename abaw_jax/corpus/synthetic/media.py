@@ -21,7 +21,8 @@ JPEG_QUALITY = 90
 MISSING_IMAGES = 0.015
 """Of the organisers' test frames, 1.5 % have no face image."""
 FRAME_CHUNK = 64
-CODECS = {".mp4": ("libx264", "aac"), ".avi": ("mpeg4", "libmp3lame")}
+CODECS = {".mp4": ("libx264", "aac"), ".avi": ("mpeg4", "pcm_s16le")}
+"""Sound without a lead-in in AVI: its muxer would make room for one by empty frames."""
 
 
 def identity_of(part: Part) -> Identity:
@@ -77,20 +78,28 @@ def write_video(
         stream = container.add_stream(video_codec, rate=rate)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1  # the same bytes on any number of cores
         track = (
             container.add_stream(sound_codec, rate=SAMPLE_RATE_HZ, layout="mono")
             if sound is not None
             else None
         )
-        for image in _frames(parts, affects, size):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        for number, image in enumerate(_frames(parts, affects, size)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if track is not None:
             _encode_sound(container, track, sound)
 
 
 def _encode_sound(container, track, sound: np.ndarray) -> None:
-    frame = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), format="fltp", layout="mono")
+    if track.codec_context.format.name == "s16":
+        frame = av.AudioFrame.from_ndarray(
+            (sound * 32767).astype(np.int16)[None], format="s16", layout="mono"
+        )
+    else:
+        frame = av.AudioFrame.from_ndarray(sound.astype(np.float32)[None], format="fltp", layout="mono")
     frame.sample_rate = SAMPLE_RATE_HZ
     frame.pts = 0
     container.mux(track.encode(frame))

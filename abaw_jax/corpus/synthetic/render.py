@@ -87,14 +87,14 @@ def _draw(
     occluder: scene.Occluder,
     texels: float,
 ) -> None:
-    """Draw a person over images, in place. Pixel = a * unit + b."""
-    columns = _head_columns(identity, look, a, b, images.shape[3])
-    shape = (images.shape[2], columns.stop - columns.start)
-    colour, cover = head(identity, look, a, b - columns.start, shape, texels)
-    is_free = np.ones(images.shape[1:], bool)
-    is_free[:, :, columns] = cover < 1
-    _draw_behind(images, identity, look, a, b, is_free)
-    _lay(images[..., columns], colour, cover)
+    """Draw a person over images, in place, behind what covers them. Pixel = a * unit + b."""
+    is_seen = look.occlusion < 1
+    if is_seen.all():
+        _draw_person(images, identity, look, a, b, texels)
+    elif is_seen.any():
+        seen = images[:, is_seen]
+        _draw_person(seen, identity, look[is_seen], a[is_seen], b[is_seen], texels)
+        images[:, is_seen] = seen
     if look.occlusion.max() > 0:
         row, column = np.indices(images.shape[2:], np.float32)
         p, q = image_plane(column, row, to_units(a, b)[:, :, None, None])
@@ -102,6 +102,24 @@ def _draw(
         tone = tone * cover * look.light[:, 2, None, None].astype(np.float32)
         # not images + cover * (thing - images): that would let the face shine through in the last bit
         _lay(images, _inks(occluder.rgb, tone), cover)
+
+
+def _draw_person(
+    images: Float[np.ndarray, "3 n h w"],
+    identity: Identity,
+    look: Look,
+    a: Complex[np.ndarray, " n"],
+    b: Complex[np.ndarray, " n"],
+    texels: float,
+) -> None:
+    """The head, and behind it hair, neck, clothes and ears."""
+    columns = _head_columns(identity, look, a, b, images.shape[3])
+    shape = (images.shape[2], columns.stop - columns.start)
+    colour, cover = head(identity, look, a, b - columns.start, shape, texels)
+    is_free = np.ones(images.shape[1:], bool)
+    is_free[:, :, columns] = cover < 1
+    _draw_behind(images, identity, look, a, b, is_free)
+    _lay(images[..., columns], colour, cover)
 
 
 def _head_columns(identity: Identity, look: Look, a: np.ndarray, b: np.ndarray, width_px: int) -> slice:

@@ -1,6 +1,5 @@
 """What a score on this corpus means: the oracles, the floor and the ceiling, scored as models are."""
 
-import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from abaw_jax.corpus.synthetic.cast import Part, Size, cast
-from abaw_jax.corpus.synthetic.make import RECORD, witness
+from abaw_jax.corpus.synthetic.make import update_record, witness
 from abaw_jax.corpus.synthetic.oracle import ORACLES, Answer, Witness, ceiling, consult, floor
 from abaw_jax.evaluation.intervals import intervals
 from abaw_jax.evaluation.scores import Result, evaluate
@@ -43,15 +42,14 @@ def standards(train: list[Witness], scored: list[Witness], learnt_from: list[Wit
 
 def record_standards(root: Path, results: dict[str, Result]) -> None:
     """Keep the scores with the corpus, beside its plan: `va`, `expr`, `au` with their 95 % intervals."""
-    record = json.loads((root / RECORD).read_text())
-    record["standards"] = {}
+    scores = {}
     for name, result in results.items():
         found = intervals(result.statistics)
-        record["standards"][name] = {
+        scores[name] = {
             task: {"score": found[task].score, "low": found[task].low, "high": found[task].high}
             for task in SCORED
         }
-    (root / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+    update_record(root, {"standards": scores})
 
 
 def truth_of(witnesses: list[Witness]) -> Truth:
