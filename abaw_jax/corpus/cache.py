@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,12 @@ def save(path: Path, corpus: Corpus, found: Scan) -> None:
 def load(path: Path, root: Path) -> Corpus | None:
     """The cached corpus, or None where there is no index, it is damaged, or a file has changed since."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             meta = json.loads(file["meta"].tobytes())
             if changed(root, meta["stamps"]) is not None:
                 return None
             arrays = {key: file[key] for key in file.files if key != "meta"}
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return Corpus(
         root,

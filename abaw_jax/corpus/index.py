@@ -35,17 +35,18 @@ def build(
     sources = read_sources(found, edition, splits, on_file)
     problems = list(sources.problems)
     images, image_problems = _images_by_track(found)
-    last_image = {name: max(int(f.rows[-1]) for f in kinds.values()) for name, kinds in images.items()}
-    rows = count_rows(sources, last_image)
-    labels, label_problems = lay_labels(root, sources, rows)
-    problems += image_problems + row_problems(root, sources, rows) + label_problems
-
     videos = _by_stem(found, found.videos, problems)
     sounds = _by_stem(found, found.sounds, problems)
-    stems = {name: name if name in videos else video_stem(name) for name in rows}
-    clocks = _clocks(
-        found, {s: videos[s] for s in stems.values() if s in videos}, index_times, on_progress, problems
-    )
+    stems = {name: name if name in videos else video_stem(name) for name in sorted(sources.names)}
+    wanted = {stem: videos[stem] for stem in stems.values() if stem in videos}
+    clocks = _clocks(found, wanted, index_times, on_progress, problems)
+
+    seen = {name: clocks[stem].frames if stem in clocks else 0 for name, stem in stems.items()}
+    for name, kinds in images.items():
+        seen[name] = max(seen.get(name, 0), *(int(folder.rows[-1]) for folder in kinds.values()))
+    rows = count_rows(sources, seen)
+    labels, label_problems = lay_labels(root, sources, rows)
+    problems += image_problems + row_problems(root, sources, rows) + label_problems
     tracks = {
         name: Track(
             name,

@@ -14,23 +14,21 @@ from abaw_jax.corpus.sources import Key, Source, Sources
 LabelsOfTracks = dict[str, dict[Key, Labels]]
 
 
-def count_rows(sources: Sources, last_image: dict[str, int]) -> dict[str, int]:
+def count_rows(sources: Sources, seen: dict[str, int]) -> dict[str, int]:
     """Rows of every track that any file names.
 
     VA, EXPR and AU files and dense sample files decide. Where there is none (a root with MTL lists alone,
-    a test list without its sample) the last listed row or the last image ends a track.
+    a test list without its sample) a track ends with its last listed row or, if that is later, where the
+    last image or frame was `seen`.
     """
     rows: dict[str, int] = {}
     for source in _dense(sources):
         for name, last in source.last_rows.items():
             rows[name] = max(rows.get(name, 0), last)
-    sparse: dict[str, int] = {}
+    sparse = {name: seen.get(name, 0) for name in sources.names}
     for source in _sparse(sources):
         for name, last in source.last_rows.items():
-            sparse[name] = max(sparse.get(name, 0), last, last_image.get(name, 0))
-    for source in sources.test_lists:
-        for name in source.names:
-            sparse.setdefault(name, last_image.get(name, 0))
+            sparse[name] = max(sparse[name], last)
     return sparse | rows
 
 

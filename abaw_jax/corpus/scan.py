@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +106,7 @@ def _file_entry(found: Scan, path: str, entry: os.DirEntry) -> bool:
     return True
 
 
-def changed(root: Path, stamps: dict[str, Stamp]) -> str | None:
+def changed(root: Path, stamps: Mapping[str, Sequence[int]]) -> str | None:
     """The first path whose stamp is no longer what it was, or None: the index still stands."""
     for path, (modified_ns, size) in stamps.items():
         try:

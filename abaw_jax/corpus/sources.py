@@ -53,6 +53,16 @@ class Sources:
     stills: list[Source] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
+    @property
+    def names(self) -> set[str]:
+        """Every track that any file speaks of."""
+        return {
+            n
+            for group in (self.tracks, self.mtl, self.samples, self.test_lists)
+            for s in group
+            for n in s.names
+        }
+
 
 def read_sources(found: Scan, edition: int | None = None, splits: dict[str, str] | None = None, on_file=None):
     """Read every text file below the root; `edition` and `splits` (folder ▶ split) overrule the paths."""
@@ -98,8 +108,8 @@ def _read(found: Scan, path: str, folders, edition, splits, sources: Sources) ->
     data = (found.root / path).read_bytes()
     header, _ = split_header(data)
     if edition is None:
-        set_folder = where.parents[2] if len(where.parents) > 2 else where.parent
-        beside = folders.get("" if set_folder == PurePosixPath() else str(set_folder), frozenset())
+        above = ["" if parent == PurePosixPath() else str(parent) for parent in where.parents[1:3]]
+        beside = frozenset().union(*(folders.get(folder, frozenset()) for folder in above))
         edition = edition_of(where, found.root.resolve().name, beside)
     split = next((splits[str(p)] for p in where.parents if str(p) in splits), split_of(where) or "train")
     if split == "test" and b"," not in header and TRACK_NAME.fullmatch(header.decode("utf-8", "replace")):
