@@ -6,6 +6,7 @@ nothing. Names from files are checked before they may become part of a path.
 
 import dataclasses
 import re
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,11 @@ from abaw_jax.corpus.annotations import (
 from abaw_jax.corpus.problems import Problem, UnusableFile, shorten
 
 TRACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-IMAGE = re.compile(rb"(.+)/([0-9]{5})\.jpg")
+IMAGE = (
+    r"\A[A-Za-z0-9][A-Za-z0-9._-]*/"
+    r"(?:0000[1-9]|000[1-9][0-9]|00[1-9][0-9]{2}|0[1-9][0-9]{3}|[1-9][0-9]{4})\.jpg\z"
+)
+"""Rows count from 1. In the dialect of RE2, which Arrow matches with."""
 LSD_IMAGE = re.compile(r"(?:[A-Za-z]+/)?[A-Za-z0-9_-]+\.(?:jpg|png)")
 
 
@@ -71,17 +76,17 @@ def parse_image_list(data: bytes, name: str) -> ImageList:
     kept, problems = data_lines(body, name)
     lines = np.array([number for number, _ in kept], np.int64)
     names, rest = _partition([line for _, line in kept])
-    tracks, track, row, bad = _parse_images(names)
+    is_image, tracks, track, row = _parse_images(names)
     problems += [
         Problem(name, int(lines[i]), "not an image name", shorten(names[i]), "<track>/<5 digits>.jpg")
-        for i in bad
+        for i in np.flatnonzero(~is_image)
     ]
-    keep = np.setdiff1d(np.arange(len(kept)), bad, assume_unique=True)
+    lines, rest = lines[is_image], list(compress(rest, is_image))
     if task == "mtl" and any(rest):
-        found, wrong = _mtl_labels([rest[i] for i in keep], lines[keep], name)
+        found, wrong = _mtl_labels(rest, lines, name)
     else:
         found, wrong = None, []
-    return ImageList(task, tracks, track[keep], row[keep], found, (*problems, *wrong))
+    return ImageList(task, tracks, track, row, found, (*problems, *wrong))
 
 
 def _partition(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
@@ -90,18 +95,21 @@ def _partition(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     return [head.strip() for head, _, _ in parts], [rest.strip(b", \t") for _, _, rest in parts]
 
 
-def _parse_images(names: list[bytes]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
-    """(track names, track index, row, indices of lines that are no image of a track)."""
-    if not names:
-        return (), np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)
+def _parse_images(names: list[bytes]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray, np.ndarray]:
+    """(which names are images of a track, track names, track index of those, their rows)."""
     column = pa.array(names, pa.binary())
-    good = pc.match_substring_regex(column, r"\A[A-Za-z0-9][A-Za-z0-9._-]*/[0-9]{5}\.jpg\z")
-    column = pc.if_else(good, column, b"?/00000.jpg")
+    is_image = pc.match_substring_regex(column, IMAGE)
+    column = column.filter(is_image)
     folders = pc.binary_slice(column, 0, -len("/00001.jpg")).dictionary_encode()
-    row = pc.cast(pc.cast(pc.binary_slice(column, -9, -4), pa.string()), pa.int32()).to_numpy()
-    bad = np.flatnonzero(~good.to_numpy(zero_copy_only=False) | (row < 1))
+    row = pc.cast(pc.cast(pc.binary_slice(column, -9, -4), pa.string()), pa.int32())
     tracks = tuple(folder.decode() for folder in folders.dictionary.to_pylist())
-    return tracks, folders.indices.to_numpy().astype(np.int32), row.astype(np.int32), bad
+    track = folders.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+    return (
+        is_image.to_numpy(zero_copy_only=False).astype(bool),
+        tracks,
+        track,
+        row.to_numpy(zero_copy_only=False),
+    )
 
 
 def _mtl_labels(rest: list[bytes], lines: np.ndarray, name: str) -> tuple[Labels, list[Problem]]:

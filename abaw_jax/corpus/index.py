@@ -130,7 +130,10 @@ def _clocks(
     clocks: dict[str, VideoFacts] = {}
     for path in found.tables:
         if PurePosixPath(path).name == containers.FACTS_FILE:
-            clocks |= containers.read_facts(found.root / path)
+            try:
+                clocks |= containers.read_facts(found.root / path)
+            except UnusableFile as error:
+                problems.append(error.problem)
     step = _counter(on_progress, "videos", len(videos))
 
     def read(path: str) -> VideoFacts | Problem:
