@@ -80,7 +80,7 @@ def _print(report: Report) -> None:
 
 def _table(splits: tuple[SplitCount, ...]) -> Table:
     table = Table(
-        box=box.SIMPLE, caption="found / official, where a source gives the number", caption_justify="left"
+        box=box.SIMPLE, caption="found/official, where a source gives the number", caption_justify="left"
     )
     for name in ("task", "ed.", "split"):
         table.add_column(name)
