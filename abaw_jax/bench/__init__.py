@@ -1,0 +1,1 @@
+"""Benchmarks as programs: `python -m abaw_jax.bench NAME`, both sides in one run."""
