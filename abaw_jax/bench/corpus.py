@@ -45,7 +45,7 @@ def write_look_alike(root: Path) -> list[Path]:
     rng = np.random.default_rng(0)
     weights = np.minimum(rng.lognormal(0, 0.9, TRACKS), 12)
     rows = np.maximum(73, np.minimum(LONGEST, (weights / weights.sum() * ROWS).astype(int)))
-    rows[rows.argmin()] += ROWS - rows.sum()
+    rows[rows.argmax()] += ROWS - rows.sum()
     paths = []
     for number, count in enumerate(rows.tolist(), start=1):
         split = "Train_Set" if number <= 400 else "Validation_Set"

@@ -17,7 +17,8 @@ FALLBACK_FPS = 30.0
 """For a track without times: two thirds of the corpus run at 30 or 29.97, none faster."""
 
 TRUNCATE = 4.0
-"""Standard deviations at which the Gaussian ends (default of scipy.ndimage, not from a paper)."""
+"""Standard deviations at which the Gaussian ends (default, not from a paper). Not a row further: a lone voter
+beyond would weigh less than the transform's rounding."""
 
 MEDIAN_CHUNK = 1 << 22
 """Values sorted at once where the median is taken by hand; bounds memory (32 MiB), not the result."""
@@ -34,7 +35,7 @@ def box(values: Dense, width_rows: float) -> Dense:
 
 def gaussian(values: Dense, width_rows: float) -> Dense:
     """Weighted mean over the voters; the width is the standard deviation. By FFT: the widths are long."""
-    half = min(int(TRUNCATE * width_rows + 0.5), len(values) - 1)
+    half = min(int(TRUNCATE * width_rows + 1e-6), len(values) - 1)
     _, counts = _window_sums(values, half)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / max(width_rows, np.finfo(np.float64).tiny)) ** 2)
     votes = np.column_stack([np.nan_to_num(values), ~np.isnan(values[:, :1])])

@@ -23,10 +23,10 @@ def test_the_last_line_is_json_with_both_sides(capsys):
 
 
 def test_the_look_alike_has_the_size_of_the_real_corpus(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "ROWS", 60_000)
+    monkeypatch.setattr(corpus, "ROWS", 300_000)
     paths = corpus.write_look_alike(tmp_path)
     assert len(paths) == corpus.TRACKS
-    assert sum(len(path.read_text().split("\n")) - 2 for path in paths) == 60_000
+    assert sum(len(path.read_text().split("\n")) - 2 for path in paths) == 300_000
 
 
 def test_every_benchmark_is_listed_by_help():

@@ -16,7 +16,7 @@ def by_definition(
 ) -> float:
     """What the row at this frame number gets from all rows of its track; NaN if nobody votes."""
     distance = np.abs(row - at)
-    half = int(4 * width_rows + 0.5) if kernel == "gaussian" else round(width_rows / 2)
+    half = int(4 * width_rows + 1e-6) if kernel == "gaussian" else round(width_rows / 2)
     heard = votes & (distance <= half)
     if not heard.any():
         return np.nan
