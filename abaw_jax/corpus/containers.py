@@ -36,13 +36,13 @@ def probe(path: Path, index_times: bool = True) -> VideoFacts:
     Raises UnusableFile where no container or no video stream can be found.
     """
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path)) as container:
             if not container.streams.video:
                 raise UnusableFile(Problem(str(path), None, "no video stream", "none", "one"))
             stream = container.streams.video[0]
             times = _packet_times(container, stream) if index_times else None
             return _facts(container, stream, times)
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, UnicodeError) as error:
         raise UnusableFile(
             Problem(str(path), None, "unreadable video", shorten(str(error)), "a video")
         ) from error
