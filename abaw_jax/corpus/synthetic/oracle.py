@@ -13,11 +13,12 @@ import numpy as np
 from abaw_jax.corpus.annotations import Labels
 from abaw_jax.corpus.synthetic.affect import Affect
 from abaw_jax.corpus.synthetic.annotate import ACTION_THRESHOLD
-from abaw_jax.labels import ACTION_UNITS, EXPRESSIONS
+from abaw_jax.evaluation.thresholds import decide, tune
+from abaw_jax.labels import EXPRESSIONS
 
 RIDGE = 5.0
 AHEAD_S = 1 / 3
-THRESHOLDS = np.linspace(0.1, 0.8, 15)
+THRESHOLDS = tuple(i / 20 for i in range(2, 17))
 NEAR_S = 0.6
 
 Spans = tuple[tuple[float, float], ...]
@@ -142,35 +143,18 @@ def _fit(oracle: Oracle, train: list[Witness]) -> tuple[dict[int, np.ndarray], n
     seen = [_features(oracle, witness) for witness in train]
     features, pattern = np.concatenate([f for f, _ in seen]), np.concatenate([p for _, p in seen])
     labels = {key: np.concatenate([w.labels[key] for w in train]) for key in train[0].labels}
-    targets = np.concatenate([labels["va"], np.eye(len(EXPRESSIONS))[labels["expr"]], labels["au"]], axis=1)
-    masks = np.concatenate(
-        [
-            np.repeat(labels["va_mask"][:, None], 2, 1),
-            np.repeat(labels["expr_mask"][:, None], 8, 1),
-            labels["au_mask"],
-        ],
-        axis=1,
+    targets = (
+        (labels["va"], labels["va_mask"]),
+        (np.eye(len(EXPRESSIONS))[labels["expr"]], labels["expr_mask"]),
+        (labels["au"], labels["au_mask"].all(axis=1)),
     )
     weights = {}
     for group in range(2 ** len(oracle.modalities)):
-        chosen = pattern == group
-        weights[group] = np.concatenate(
-            [
-                _ridge(
-                    features[chosen & masks[:, columns.start]],
-                    targets[chosen & masks[:, columns.start], columns],
-                )
-                for columns in (slice(0, 2), slice(2, 10), slice(10, 22))
-            ],
-            axis=1,
-        )
-    scores = _apply(weights, features, pattern)[:, 10:]
-    chosen = labels["au_mask"].all(axis=1)
-    best = [
-        max(THRESHOLDS, key=lambda t, u=u: _f1(scores[chosen, u] > t, labels["au"][chosen, u] == 1))
-        for u in range(len(ACTION_UNITS))
-    ]
-    return weights, np.array(best)
+        rows = [(pattern == group) & mask for _, mask in targets]
+        fits = [_ridge(features[at], values[at]) for at, (values, _) in zip(rows, targets, strict=True)]
+        weights[group] = np.concatenate(fits, axis=1)
+    scores = _apply(weights, features, pattern)[:, 10:].astype(np.float32)
+    return weights, tune(scores, labels["au"], labels["au_mask"], THRESHOLDS)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -184,9 +168,7 @@ def _apply(weights: dict[int, np.ndarray], features: np.ndarray, pattern: np.nda
     return out
 
 
-def _f1(said: np.ndarray, true: np.ndarray) -> float:
-    return 2 * (said & true).sum() / max(said.sum() + true.sum(), 1)
-
-
 def _answer(out: np.ndarray, thresholds: np.ndarray) -> Answer:
-    return Answer(np.clip(out[:, :2], -1, 1), out[:, 2:10], out[:, 10:] > thresholds)
+    return Answer(
+        np.clip(out[:, :2], -1, 1), out[:, 2:10], decide(out[:, 10:].astype(np.float32), thresholds)
+    )
