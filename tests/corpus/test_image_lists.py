@@ -152,6 +152,29 @@ def slow_read(data: bytes) -> list | None:
     return found
 
 
+def slow_sample(data: bytes, task: str) -> list | None:
+    """(track, row) of every line that names an image, whatever stands behind it."""
+    header, newline, body = data.partition(b"\n")
+    known = facts.SUBMISSION_HEADERS[task].lower()
+    text = header.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "replace").replace(" ", "").strip()
+    if text.rstrip(",").lower() != known:
+        return None
+    found = slow_read(MTL + newline + body)
+    return [line[:2] for line in found]
+
+
+def assert_sample_agrees(data: bytes, task: str) -> None:
+    slow = slow_sample(data, task)
+    if slow is None:
+        with pytest.raises(UnusableFile):
+            parse_image_list(data, "f.txt")
+        return
+    parsed = parse_image_list(data, "f.txt")
+    assert parsed.task == task
+    assert parsed.labels is None
+    assert list(zip([parsed.tracks[i] for i in parsed.track], parsed.row.tolist(), strict=True)) == slow
+
+
 def slow_number(token: bytes) -> float | None:
     try:
         return float(token) if token and not set(token) - set(b"0123456789+-.eE") else None
@@ -188,9 +211,9 @@ LINE = st.tuples(
 
 
 @st.composite
-def mutated_list(draw) -> bytes:
-    data = b"\n".join([MTL, *draw(st.lists(LINE, max_size=6)), b""])
-    lowest = draw(st.sampled_from((0, len(MTL) + 1)))
+def mutated_list(draw, header: bytes = MTL) -> bytes:
+    data = b"\n".join([header, *draw(st.lists(LINE, max_size=6)), b""])
+    lowest = draw(st.sampled_from((0, len(header) + 1)))
     for kind, where, odd in draw(st.lists(EDIT, max_size=4)):
         at = min(len(data), lowest + int(where * (len(data) - lowest + 1)))
         data = data[:at] + (odd if kind != "delete" else b"") + data[at + (kind != "insert") :]
@@ -207,6 +230,19 @@ def test_mutated_lists_are_read_as_the_slow_reader_reads_them():
 def test_random_bytes_under_a_header_are_read_as_the_slow_reader_reads_them():
     body = st.lists(ODD, max_size=40).map(b"".join)
     given(body)(settings(max_examples=300, **RELAXED)(lambda data: assert_agrees(MTL + b"\n" + data)))()
+
+
+@pytest.mark.parametrize("task", ["va", "expr", "au"])
+def test_mutated_samples_are_read_as_the_slow_reader_reads_them(task: str):
+    made = mutated_list(facts.SUBMISSION_HEADERS[task].encode())
+    given(made)(settings(max_examples=100, **RELAXED)(lambda data: assert_sample_agrees(data, task)))()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("task", ["va", "expr", "au"])
+def test_thousands_of_samples_agree_with_the_slow_reader(task: str):
+    made = mutated_list(facts.SUBMISSION_HEADERS[task].encode())
+    given(made)(settings(max_examples=2500, **RELAXED)(lambda data: assert_sample_agrees(data, task)))()
 
 
 @pytest.mark.full
