@@ -58,6 +58,7 @@ OFFICIAL_COUNTS = {
     ("va", 3, "train"): (341, None, 1_581_184),
     ("va", 3, "validation"): (71, None, None),
     ("va", 5, "train"): (356, None, 1_680_144),
+    ("va", 5, "validation"): (None, None, None),
     ("va", 6, "train"): (356, 1_682_057, 1_679_857),
     ("va", 6, "validation"): (76, 383_814, 382_021),
     ("va", 6, "test"): (162, 927_210, None),

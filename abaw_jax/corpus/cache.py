@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.index import OnProgress, build
 from abaw_jax.corpus.problems import Problem
 from abaw_jax.corpus.scan import Scan, changed
+from abaw_jax.corpus.sources import UNREADABLE
 from abaw_jax.corpus.tracks import Corpus, Track
 
-REVISION = 1
+REVISION = 2
 """Bumped by hand when the reader's results change: an index of another revision is built anew."""
 
 
@@ -42,7 +42,10 @@ def open_corpus(
     corpus = load(path, root)
     if corpus is None:
         corpus, found = build(root, edition, splits, index_times, on_progress)
-        save(path, corpus, found)
+        if not any(problem.kind in (UNREADABLE, "unreadable folder") for problem in corpus.problems):
+            save(
+                path, corpus, found
+            )  # what could not be read today may be readable tomorrow, its time unchanged
     return corpus
 
 
@@ -61,7 +64,9 @@ def save(path: Path, corpus: Corpus, found: Scan) -> None:
         "tracks": tracks,
         "splits": [[*key, members] for key, members in corpus.splits.items()],
         "samples": [[*key, sample] for key, sample in corpus.samples.items()],
+        "listed": [[*key, count] for key, count in corpus.listed.items()],
         "stills": corpus.stills,
+        "root": str(corpus.root),
         "problems": [dataclasses.astuple(problem) for problem in corpus.problems],
     }
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
@@ -82,16 +87,28 @@ def load(path: Path, root: Path) -> Corpus | None:
             if changed(root, meta["stamps"]) is not None:
                 return None
             arrays = {key: file[key] for key in file.files if key != "meta"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return _corpus(root, meta, arrays)
+    except Exception:  # a damaged archive raises whatever its bytes happen to spell
         return None
+
+
+def _corpus(root: Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Corpus:
+    problems = [Problem(*fields) for fields in meta["problems"]]
     return Corpus(
         root,
         _unpack(meta["tracks"], arrays),
         {(task, edition, split): tuple(members) for task, edition, split, members in meta["splits"]},
         {(task, edition, split): sample for task, edition, split, sample in meta["samples"]},
+        {(task, edition, split): count for task, edition, split, count in meta["listed"]},
         meta["stills"],
-        tuple(Problem(*fields) for fields in meta["problems"]),
+        tuple(_seen_from(root, meta["root"], problem) for problem in problems),
     )
+
+
+def _seen_from(root: Path, first_root: str, problem: Problem) -> Problem:
+    """The same problem with its path as this caller spells the root."""
+    inside = problem.path.removeprefix(f"{first_root}/")
+    return problem if inside == problem.path else dataclasses.replace(problem, path=str(root / inside))
 
 
 def _pack(corpus: Corpus) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

@@ -59,11 +59,12 @@ class Report:
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
     leaks: tuple[Leak, ...]
+    stills: dict[str, int]
 
     @property
     def exit_code(self) -> int:
         """0 clean, 1 with problems that were skipped, 2 where there is nothing to work with."""
-        return 2 if not self.tracks else 1 if self.problems else 0
+        return 2 if not (self.tracks or self.stills) else 1 if self.problems else 0
 
     def as_dict(self) -> dict:
         """For machines."""
@@ -74,6 +75,7 @@ class Report:
             "splits": [dataclasses.asdict(split) | {"agrees": split.agrees} for split in self.splits],
             "problems": [dataclasses.asdict(problem) for problem in self.problems],
             "notes": [dataclasses.asdict(note) for note in self.notes],
+            "stills": self.stills,
             "leaks": [dataclasses.asdict(leak) for leak in self.leaks],
         }
 
@@ -90,6 +92,7 @@ def check(corpus: Corpus, with_images: bool = True, on_progress: OnProgress = la
         tuple(problem for problem in found if problem.level == "problem"),
         tuple(problem for problem in found if problem.level == "note"),
         all_leaks(corpus),
+        corpus.stills,
     )
 
 
@@ -103,6 +106,7 @@ def count_split(corpus: Corpus, key: SplitKey) -> SplitCount:
         valid += int(good.sum())
         without += int((rows & ~track.has_image()).sum()) if track.images else 0
     is_labelled = any((task, edition) in corpus.tracks[name].labels for name in corpus.splits[key])
+    listed = corpus.listed.get(key, listed)
     counts = official_count(task, edition, split)
     tracks = len(corpus.splits[key])
     return SplitCount(task, edition, split, tracks, listed, valid if is_labelled else None, without, *counts)
@@ -148,7 +152,7 @@ def _broken(root: Path, paths: Iterable[str]) -> Iterator[Problem]:
             if not _looks_whole(place):
                 with Image.open(place) as image:
                     image.load()
-        except (OSError, SyntaxError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             yield Problem(place, None, "broken image", shorten(str(error)), "a whole JPEG")
 
 

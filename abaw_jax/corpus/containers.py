@@ -6,6 +6,7 @@ and the number in the file name is often wrong.
 
 import csv
 import dataclasses
+import math
 from pathlib import Path
 
 import av
@@ -102,25 +103,34 @@ def row_times(facts: VideoFacts | None, rows: int) -> Float[np.ndarray, " t"] | 
 
 def read_facts(path: Path) -> dict[str, VideoFacts]:
     """A table of rates for corpora that come without their videos: stem, fps, frames, duration_s."""
-    facts = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != FACTS_COLUMNS:
-            raise UnusableFile(
-                Problem(str(path), 1, "unknown header", str(reader.fieldnames), ",".join(FACTS_COLUMNS))
-            )
-        for number, line in enumerate(reader, start=2):
-            try:
-                fps, frames, duration_s = float(line["fps"]), int(line["frames"]), float(line["duration_s"])
-                if not fps > 0:
-                    raise ValueError(f"fps {fps}")
-            except (TypeError, ValueError) as error:
-                raise UnusableFile(
-                    Problem(
-                        str(path), number, "not a number", shorten(str(error)), "fps > 0, frames, duration_s"
-                    )
-                ) from error
-            facts[line["stem"]] = VideoFacts(fps, frames, duration_s)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != FACTS_COLUMNS:
+                found = shorten(str(reader.fieldnames))
+                raise UnusableFile(Problem(str(path), 1, "unknown header", found, ",".join(FACTS_COLUMNS)))
+            return {
+                line["stem"]: _facts_of(line, number, path) for number, line in enumerate(reader, start=2)
+            }
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnusableFile(
+            Problem(str(path), None, "unreadable table", shorten(str(error)), "UTF-8 CSV")
+        ) from error
+
+
+def _facts_of(line: dict[str, str], number: int, path: Path) -> VideoFacts:
+    try:
+        facts = VideoFacts(float(line["fps"]), int(line["frames"]), float(line["duration_s"]))
+    except (TypeError, ValueError) as error:
+        found = shorten(str(error))
+        raise UnusableFile(
+            Problem(str(path), number, "not a number", found, "fps, frames, duration_s")
+        ) from error
+    if not (0 < facts.fps < math.inf and facts.frames >= 0 and 0 <= facts.duration_s < math.inf):
+        found = f"{facts.fps:g} fps, {facts.frames} frames, {facts.duration_s:g} s"
+        raise UnusableFile(
+            Problem(str(path), number, "impossible clock", found, "fps > 0, frames and seconds >= 0")
+        )
     return facts
 
 

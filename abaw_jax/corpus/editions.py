@@ -5,15 +5,20 @@ but in the path. Table 1.3 of the field's folder names: first a number beside `A
 the tree.
 """
 
+import os
 import re
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 NUMBER = re.compile(
-    r"(?<![0-9])([0-9]{1,2})(?:st|nd|rd|th)?[ _-]*abaw|abaw[ _-]*([0-9]{1,2})(?:st|nd|rd|th)?(?![0-9])"
+    r"(?<![0-9a-z])([0-9]{1,2})(?:st|nd|rd|th)?[ _-]*abaw|abaw[ _-]*([0-9]{1,2})(?:st|nd|rd|th)?(?![0-9])"
 )
 ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 NEWEST_WITH_TRACKS = 10
 NEWEST_MTL = 11
+SET_FOLDERS = frozenset({"va_set", "expr_set", "au_set"})
+TASK_OR_SPLIT_FOLDER = re.compile(r"(?:va|expr|au|mtl)_.*|.*_set|train|val", re.IGNORECASE)
+FOLD_FOLDER = re.compile(r"(?:fold|split)[ _-]?[0-9]+", re.IGNORECASE)
 
 SPLITS = {
     "train": "train",
@@ -34,19 +39,30 @@ def edition_from_name(name: str) -> int | None:
     """The number beside `ABAW` in a folder or file name: `6th_ABAW_Annotations`, `CVPR_5th_ABAW_VA…`."""
     folded = name.lower()
     match = NUMBER.search(folded)
-    if match:
+    if match and 1 <= int(match[1] or match[2]) <= NEWEST_MTL:
         return int(match[1] or match[2])
     if "abaw" in folded:
         return next((number for word, number in ORDINALS.items() if word in folded), None)
     return None
 
 
-def edition_of(path: PurePosixPath, root_name: str, siblings: frozenset[str] = frozenset()) -> int | None:
+def root_names(root: Path) -> tuple[str, ...]:
+    """What a root is called: as spelt, where a link leads, and above it where it is a set's folder."""
+    spelt = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow the link
+    above = (
+        (spelt.parent.name, spelt.parent.parent.name) if TASK_OR_SPLIT_FOLDER.fullmatch(spelt.name) else ()
+    )
+    return (spelt.name, root.resolve().name, *above)
+
+
+def edition_of(
+    path: PurePosixPath, roots: Sequence[str], siblings: frozenset[str] = frozenset()
+) -> int | None:
     """The edition of an annotation file at `path` below the root; `siblings` are all folders of its set.
 
     None where neither a name nor the shape of the tree tells.
     """
-    parts = [*path.parts[::-1], root_name]
+    parts = [*path.parts[::-1], *roots]
     for part in parts:
         number = edition_from_name(part)
         if number is not None:
@@ -59,10 +75,8 @@ def _edition_from_shape(names: set[str], path: PurePosixPath) -> int | None:
         if "s-aff-wild2" in names:
             return NEWEST_MTL
         return 7 if "mtl" in names else 4
-    if "training_set" in names:
-        return 1
-    if names & {"va_set", "expr_set", "au_set"}:
-        return 2
+    if names & SET_FOLDERS:
+        return 1 if "training_set" in names else 2
     if "expr_classification_challenge" in names:
         return 3 if "mtl_challenge" in names else 5
     if "mtl_challenge" in names:
@@ -72,14 +86,21 @@ def _edition_from_shape(names: set[str], path: PurePosixPath) -> int | None:
     return None
 
 
-def split_of(path: PurePosixPath) -> str | None:
-    """train, validation, test, or the name of the folder that a participant made; None at the root."""
+def split_of(path: PurePosixPath, root_name: str = "") -> str:
+    """train, validation, test, or the name of the folder that a participant made.
+
+    Within folds of one's own (`fold_0/train`) the split carries the fold's name: it is not the official one.
+    """
+    fold = next((part for part in path.parts[:-1] if FOLD_FOLDER.fullmatch(part)), None)
     for part in (path.stem, *path.parts[-2::-1]):
+        if part == fold:
+            return fold.lower()
         if part.lower() in SPLITS:
-            return SPLITS[part.lower()]
+            return f"{fold.lower()}/{SPLITS[part.lower()]}" if fold else SPLITS[part.lower()]
         if "test" in part.lower().replace("-", "_").split("_"):
             return "test"
-    return path.parts[-2].lower() if len(path.parts) > 1 else None
+    own = (path.parts[-2] if len(path.parts) > 1 else root_name).lower()
+    return SPLITS.get(own, own)
 
 
 def task_of_test_list(name: str) -> str | None:

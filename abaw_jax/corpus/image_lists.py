@@ -145,11 +145,11 @@ def read_test_list(path: str | Path) -> tuple[tuple[str, ...], tuple[Problem, ..
     path = Path(path)
     header, body = split_header(path.read_bytes())
     kept, problems = data_lines(body, str(path))
-    names = []
+    names: dict[str, None] = {}
     for number, line in [(1, header), *kept]:
         text = line.decode("utf-8", "replace").rstrip(",").strip()
         if TRACK_NAME.fullmatch(text) and text not in names:
-            names.append(text)
+            names[text] = None
         else:
             kind = "repeated track" if text in names else "not a track name"
             problems.append(Problem(str(path), number, kind, shorten(text), "one track a line"))

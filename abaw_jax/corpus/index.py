@@ -12,7 +12,7 @@ from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.problems import Problem, UnusableFile
 from abaw_jax.corpus.rows import count_rows, lay_labels, row_problems
 from abaw_jax.corpus.scan import ImageFolder, Scan, scan
-from abaw_jax.corpus.sources import Sources, read_sources
+from abaw_jax.corpus.sources import Source, Sources, read_sources
 from abaw_jax.corpus.tracks import Corpus, SplitKey, Track, video_stem
 
 ROWS_MINUS_FRAMES = range(-3, 3)
@@ -33,13 +33,13 @@ def build(
     found = scan(root, _counter(on_progress, "folders"))
     on_file = _counter(on_progress, "label files", len(found.texts))
     sources = read_sources(found, edition, splits, on_file)
-    problems = list(sources.problems)
+    problems = [*found.problems, *sources.problems]
     images, image_problems = _images_by_track(found)
-    videos = _by_stem(found, found.videos, problems)
-    sounds = _by_stem(found, found.sounds, problems)
-    stems = {name: name if name in videos else video_stem(name) for name in sorted(sources.names)}
-    wanted = {stem: videos[stem] for stem in stems.values() if stem in videos}
-    clocks = _clocks(found, wanted, index_times, on_progress, problems)
+    candidates = _by_stem(found, found.videos, problems)
+    sounds = {stem: paths[0] for stem, paths in _by_stem(found, found.sounds, problems).items()}
+    stems = {name: name if name in candidates else video_stem(name) for name in sorted(sources.names)}
+    wanted = {stem: candidates[stem] for stem in stems.values() if stem in candidates}
+    videos, clocks = _clocks(found, wanted, index_times, on_progress, problems)
 
     seen = {name: clocks[stem].frames if stem in clocks else 0 for name, stem in stems.items()}
     for name, kinds in images.items():
@@ -61,9 +61,16 @@ def build(
         for name in sorted(rows)
     }
     problems += _compare(found, tracks, images)
-    samples = {(s.task, s.edition, "test"): s.path for s in reversed(sources.samples)}
+    samples = {(s.task, s.edition, "test"): s.path for s in sorted(sources.samples, key=_rank, reverse=True)}
+    listed = {(s.task, s.edition, s.split): len(s.content) for s in sources.samples if s.task == "mtl"}
     stills = {source.path: len(source.content) for source in sources.stills}
-    return Corpus(root, tracks, _splits(sources), samples, stills, tuple(problems)), found
+    return Corpus(root, tracks, _splits(sources), samples, listed, stills, tuple(problems)), found
+
+
+def _rank(source: Source) -> tuple[int, str]:
+    """Of several lists for one test split the sample is preferred, then the example."""
+    name = PurePosixPath(source.path).name.lower()
+    return next((i for i, word in enumerate(("sample", "example")) if word in name), 2), source.path
 
 
 def _counter(on_progress: OnProgress, stage: str, total: int | None = None) -> Callable[[str], None]:
@@ -96,10 +103,6 @@ def _images_by_track(found: Scan) -> tuple[dict[str, dict[str, ImageFolder]], li
             )
             continue
         images[name][folder.kind] = folder
-        if folder.others:
-            place = str(found.root / folder.path)
-            expected = "only images named by five digits"
-            problems.append(Problem(place, None, "other files", str(folder.others), expected, "note"))
     return images, problems
 
 
@@ -109,24 +112,26 @@ def _mask(image_rows: np.ndarray, rows: int) -> np.ndarray:
     return mask
 
 
-def _by_stem(found: Scan, paths: list[str], problems: list[Problem]) -> dict[str, str]:
+def _by_stem(found: Scan, paths: list[str], problems: list[Problem]) -> dict[str, list[str]]:
     """Exact stems: `102` and `102-30-640x360` are different videos."""
-    by_stem: dict[str, str] = {}
+    by_stem: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         stem = PurePosixPath(path).stem
-        if stem in by_stem:
-            problems.append(
-                Problem(str(found.root / path), None, "second file of a stem", stem, by_stem[stem])
-            )
-        else:
-            by_stem[stem] = path
+        by_stem[stem].append(path)
+        if len(by_stem[stem]) > 1:
+            place = str(found.root / path)
+            problems.append(Problem(place, None, "second file of a stem", stem, f"only {by_stem[stem][0]}"))
     return by_stem
 
 
 def _clocks(
-    found: Scan, videos: dict[str, str], index_times: bool, on_progress: OnProgress, problems: list[Problem]
-) -> dict[str, VideoFacts]:
-    """The clock of every video that a track was cut from, from containers or from a table of rates."""
+    found: Scan,
+    videos: dict[str, list[str]],
+    index_times: bool,
+    on_progress: OnProgress,
+    problems: list[Problem],
+) -> tuple[dict[str, str], dict[str, VideoFacts]]:
+    """The file and the clock of every video that a track was cut from; clocks may come from a table too."""
     clocks: dict[str, VideoFacts] = {}
     for path in found.tables:
         if PurePosixPath(path).name == containers.FACTS_FILE:
@@ -136,20 +141,25 @@ def _clocks(
                 problems.append(error.problem)
     step = _counter(on_progress, "videos", len(videos))
 
-    def read(path: str) -> VideoFacts | Problem:
-        try:
-            return containers.probe(found.root / path, index_times)
-        except UnusableFile as error:
-            return error.problem
+    def read(paths: list[str]) -> tuple[str, VideoFacts | None, list[Problem]]:
+        """The first file of a stem that can be read."""
+        faults = []
+        for path in paths:
+            try:
+                return path, containers.probe(found.root / path, index_times), faults
+            except UnusableFile as error:
+                faults.append(error.problem)
+        return paths[0], None, faults
 
+    chosen: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
-        for stem, clock in zip(videos, pool.map(read, videos.values()), strict=True):
+        for stem, (path, clock, faults) in zip(videos, pool.map(read, videos.values()), strict=True):
             step(stem)
-            if isinstance(clock, Problem):
-                problems.append(clock)
-            else:
+            problems += faults
+            chosen[stem] = path
+            if clock is not None:
                 clocks[stem] = clock
-    return clocks
+    return chosen, clocks
 
 
 def _compare(

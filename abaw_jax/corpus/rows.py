@@ -48,18 +48,17 @@ def row_problems(root: Path, sources: Sources, rows: dict[str, int]) -> list[Pro
 
 def _holes(root: Path, source: Source) -> list[Problem]:
     """Tracks whose lines in a sample file are not exactly 1, 2, 3, …"""
-    counts = np.bincount(source.content.track, minlength=len(source.names)).tolist()
-    return [
-        Problem(
-            str(root / source.path),
-            None,
-            "sample has holes",
-            f"{count} lines for {name}",
-            f"rows 1 to {last}",
-        )
-        for (name, last), count in zip(source.last_rows.items(), counts, strict=True)
-        if count != last
-    ]
+    problems = []
+    for index, (name, last) in enumerate(source.last_rows.items()):
+        rows = source.content.row[source.content.track == index]
+        if len(rows) != last or len(np.unique(rows)) != last:
+            found = f"{len(rows)} lines for {name}"
+            problems.append(
+                Problem(
+                    str(root / source.path), None, "sample has holes", found, f"rows 1 to {last}, once each"
+                )
+            )
+    return problems
 
 
 def _dense(sources: Sources) -> list[Source]:
@@ -88,7 +87,7 @@ def lay_labels(root: Path, sources: Sources, rows: dict[str, int]) -> tuple[Labe
                 )
             )
     for source in sources.mtl:
-        _lay_sparse(source, rows, laid)
+        problems += _lay_sparse(root, source, rows, laid)
     return laid, problems
 
 
@@ -118,14 +117,26 @@ def _extend(labels: Labels, rows: int) -> Labels:
     return longer
 
 
-def _lay_sparse(source: Source, rows: dict[str, int], laid: LabelsOfTracks) -> None:
+def _lay_sparse(root: Path, source: Source, rows: dict[str, int], laid: LabelsOfTracks) -> list[Problem]:
     """MTL lines fill masks into the rows of their tracks; of a repeated line the last counts."""
-    images = source.content
+    images, place, problems = source.content, str(root / source.path), []
     order = np.argsort(images.track, kind="stable")
     starts = np.searchsorted(images.track[order], np.arange(len(images.tracks) + 1))
     for i, name in enumerate(images.tracks):
-        chosen = order[starts[i] : starts[i + 1]]
-        chosen = chosen[images.row[chosen] <= rows[name]]
+        lines = order[starts[i] : starts[i + 1]]
+        chosen = lines[images.row[lines] <= rows[name]]
+        if len(chosen) < len(lines):
+            found = f"{len(lines) - len(chosen)} lines of {name}"
+            problems.append(
+                Problem(place, None, "rows past the end", found, f"rows up to {rows[name]}; left out")
+            )
+        repeated = len(chosen) - len(np.unique(images.row[chosen]))
+        if repeated:
+            found = f"{repeated} lines of {name}"
+            problems.append(
+                Problem(place, None, "repeated rows", found, "every row once; the last counts", "note")
+            )
         labels = laid[name].setdefault(("mtl", source.edition), empty_labels(rows[name]))
         for key, values in images.labels.items():
             labels[key][images.row[chosen] - 1] = values[chosen]
+    return problems

@@ -1,18 +1,22 @@
 """All text files of a root, each read as what its header says, filed by (task, edition)."""
 
 import dataclasses
-from pathlib import PurePosixPath
+import re
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from abaw_jax.corpus.annotations import LabelFile, parse_labels, recognise, split_header
-from abaw_jax.corpus.editions import edition_of, split_of, task_of_test_list
+from abaw_jax.corpus.editions import SPLITS, edition_of, root_names, split_of, task_of_test_list
 from abaw_jax.corpus.image_lists import TRACK_NAME, ImageList, parse_image_list, read_lsd_list, read_test_list
 from abaw_jax.corpus.problems import Problem, UnusableFile, shorten
 from abaw_jax.corpus.scan import Scan
 
 Key = tuple[str, int | None]
 """(task, edition)"""
+UNREADABLE = "unreadable file"
+SAMPLE_PLACE = re.compile(r"sample|example|release|prediction_files_format", re.IGNORECASE)
+"""In the names of the organisers' own lists of test images; predictions beside them have other names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,20 +70,35 @@ class Sources:
 
 def read_sources(found: Scan, edition: int | None = None, splits: dict[str, str] | None = None, on_file=None):
     """Read every text file below the root; `edition` and `splits` (folder ▶ split) overrule the paths."""
+    splits = {
+        str(PurePosixPath(folder)): SPLITS.get(name.lower(), name) for folder, name in (splits or {}).items()
+    }
+    unknown = sorted(set(splits) - set(found.folders))
+    if unknown:
+        raise ValueError(f"{found.root} has no folder {unknown[0]!r} to be given a split")
     sources = Sources()
     folders = _siblings(found.folders)
+    roots = root_names(found.root)
     for path in found.texts:
         if on_file is not None:
             on_file(path)
+        where = PurePosixPath(path)
+        given = next((splits[str(parent)] for parent in where.parents if str(parent) in splits), None)
+        above = ["" if parent == PurePosixPath() else str(parent) for parent in where.parents[1:3]]
+        beside = frozenset().union(*(folders.get(folder, frozenset()) for folder in above))
+        file = _File(
+            path,
+            str(found.root / path),
+            edition if edition is not None else edition_of(where, roots, beside),
+            given or split_of(where, roots[0]),
+            given is not None,
+        )
         try:
-            _read(found, path, folders, edition, splits or {}, sources)
+            _read(file, sources)
         except UnusableFile as error:
             sources.problems.append(error.problem)
         except OSError as error:
-            name = str(found.root / path)
-            sources.problems.append(
-                Problem(name, None, "unreadable file", str(error.strerror), "a text file")
-            )
+            sources.problems.append(Problem(file.name, None, UNREADABLE, str(error.strerror), "a text file"))
     _settle_editions(sources)
     return sources
 
@@ -102,49 +121,89 @@ def _siblings(folders: list[str]) -> dict[str, frozenset[str]]:
     return {parent: frozenset(names) for parent, names in below.items()}
 
 
-def _read(found: Scan, path: str, folders, edition, splits, sources: Sources) -> None:
-    where = PurePosixPath(path)
-    name = str(found.root / path)
-    data = (found.root / path).read_bytes()
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A text file before it is read: where it lies and what its path says."""
+
+    path: str
+    name: str
+    edition: int | None
+    split: str
+    is_given: bool
+    """The caller named the split."""
+
+    @property
+    def is_official(self) -> bool:
+        """In a folder whose files are meant to be annotations."""
+        return self.is_given or self.split.rpartition("/")[2] in ("train", "validation")
+
+    def note(self, kind: str, found: str, expected: str) -> Problem:
+        return Problem(self.name, 1, kind, found, expected, "note")
+
+    def source(self, task: str, content, split: str | None = None) -> Source:
+        return Source(self.path, task, self.edition, split or self.split, content)
+
+
+def _read(file: _File, sources: Sources) -> None:
+    """Recognise one file by its header and file what it holds."""
+    data = Path(file.name).read_bytes()
     header, _ = split_header(data)
-    if edition is None:
-        above = ["" if parent == PurePosixPath() else str(parent) for parent in where.parents[1:3]]
-        beside = frozenset().union(*(folders.get(folder, frozenset()) for folder in above))
-        edition = edition_of(where, found.root.resolve().name, beside)
-    split = next((splits[str(p)] for p in where.parents if str(p) in splits), split_of(where) or "train")
-    if split == "test" and b"," not in header and TRACK_NAME.fullmatch(header.decode("utf-8", "replace")):
-        names, problems = read_test_list(found.root / path)
-        task = task_of_test_list(where.name) or "va"
-        sources.test_lists.append(Source(path, task, edition, split, names))
-        sources.problems += problems
-        return
     try:
-        kind, task = recognise(header, name)
+        kind, task = recognise(header, file.name)
     except UnusableFile as error:
-        if error.problem.kind != "unknown header" or b"," in header:
+        if _read_test_list(file, header, sources):
+            return
+        if error.problem.kind == "legacy header" or file.is_official:
             raise
-        note = Problem(name, 1, "not an annotation file", shorten(header), "a header line", "note")
-        sources.problems.append(note)
+        sources.problems.append(file.note("not an annotation file", shorten(header), "a header line"))
         return
     if kind == "lsd":
-        stills = read_lsd_list(found.root / path)
-        sources.stills.append(Source(path, task, edition or 4, split, stills.images))
+        stills = read_lsd_list(Path(file.name))
+        sources.stills.append(
+            dataclasses.replace(file.source(task, stills.images), edition=file.edition or 4)
+        )
         sources.problems += stills.problems
     elif kind == "labels" and task != "mtl":
-        _read_track(Source(path, task, edition, split, parse_labels(data, name)), name, sources)
+        _read_track(file, data, sources)
     else:
-        images = parse_image_list(data, name)
-        is_sample = kind == "sample" or split == "test" or images.labels is None
-        (sources.samples if is_sample else sources.mtl).append(
-            Source(path, task, edition, "test" if is_sample else split, images)
+        _read_images(file, kind, data, sources)
+
+
+def _read_test_list(file: _File, header: bytes, sources: Sources) -> bool:
+    """Whether the file is a list of test tracks: it has no header, so its name must speak of a task."""
+    task = task_of_test_list(PurePosixPath(file.path).name)
+    if file.split != "test" or task is None or not TRACK_NAME.fullmatch(header.decode("utf-8", "replace")):
+        return False
+    names, problems = read_test_list(Path(file.name))
+    sources.test_lists.append(file.source(task, names))
+    sources.problems += problems
+    return True
+
+
+def _read_images(file: _File, kind: str, data: bytes, sources: Sources) -> None:
+    """MTL labels and sample files. Predictions look like either; only the place tells them apart."""
+    images = parse_image_list(data, file.name)
+    if kind == "labels" and file.is_official:
+        if images.labels is not None:
+            sources.mtl.append(file.source("mtl", images))
+    elif file.split == "test" and SAMPLE_PLACE.search(file.path):
+        sources.samples.append(file.source(images.task, images))
+    else:
+        found = f"a list of {len(images)} images"
+        sources.problems.append(file.note("not read", found, "labels in a split's folder, or a test sample"))
+        return
+    sources.problems += images.problems
+
+
+def _read_track(file: _File, data: bytes, sources: Sources) -> None:
+    content = parse_labels(data, file.name)
+    sources.problems += content.problems
+    stem = PurePosixPath(file.path).stem
+    if not TRACK_NAME.fullmatch(stem):
+        sources.problems.append(
+            Problem(file.name, None, "not a track name", shorten(stem), TRACK_NAME.pattern)
         )
-        sources.problems += images.problems
-
-
-def _read_track(source: Source, name: str, sources: Sources) -> None:
-    sources.problems += source.content.problems
-    if TRACK_NAME.fullmatch(PurePosixPath(source.path).stem):
-        sources.tracks.append(source)
-    else:
-        found = shorten(PurePosixPath(source.path).stem)
-        sources.problems.append(Problem(name, None, "not a track name", found, TRACK_NAME.pattern))
+        return
+    if not content.rows:
+        sources.problems.append(Problem(file.name, None, "no rows", "a header alone", "a label a frame"))
+    sources.tracks.append(file.source(content.task, content))

@@ -81,6 +81,8 @@ class Corpus:
     splits: dict[SplitKey, tuple[str, ...]]
     samples: dict[SplitKey, str]
     """The organisers' sample file of each test split, relative to the root."""
+    listed: dict[SplitKey, int]
+    """Images that sparse test lists (MTL) name: what is scored there, not every row."""
     stills: dict[str, int]
     """LSD lists, relative to the root, and how many images each names."""
     problems: tuple[Problem, ...]

@@ -115,3 +115,13 @@ def test_a_missing_root_is_named(tmp_path: Path):
         FileNotFoundError, match="nowhere: no such folder; expected the root of an Aff-Wild2 download"
     ):
         open_corpus(tmp_path / "nowhere")
+
+
+def test_problems_are_named_as_this_caller_spells_the_root(small_root: Path, tmp_path: Path, monkeypatch):
+    next(small_root.rglob("Train_Set/*.txt")).write_text("valence,arousal\n9,9\n")
+    first, _ = opened(small_root, tmp_path / "cache")
+    monkeypatch.chdir(small_root.parent)
+    again, was_read = opened(Path(small_root.name), tmp_path / "cache")
+    assert not was_read
+    assert first.problems[0].path.startswith(str(small_root))
+    assert again.problems[0].path.startswith(f"{small_root.name}/")

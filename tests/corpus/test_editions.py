@@ -1,5 +1,6 @@
 """Every edition's layout is read alike, and told apart by its paths."""
 
+import shutil
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -97,11 +98,14 @@ def test_a_root_with_mtl_alone_takes_its_length_from_frames_and_images(tmp_path:
         ("prediction_files_format/CVPR_5th_ABAW_VA_test_set_sample.txt", "x", 5, "test"),
         ("test_set_examples/ABAW_Expr_test_set_example.txt", "x", None, "test"),
         ("annotations/VA_Estimation_Challenge/fold_3/1.txt", "x", 10, "fold_3"),
+        ("annotations/VA_Estimation_Challenge/fold_3/val/1.txt", "x", 10, "fold_3/validation"),
+        ("annotations/VA_Estimation_Challenge/Train_Set/1.txt", "abaw26-expr", 10, "train"),
+        ("annotations/VA_Estimation_Challenge/Train_Set/1.txt", "batch1_abaw", 10, "train"),
         ("annotations/VA_Estimation_Challenge/train/1.txt", "x", 10, "train"),
     ],
 )
 def test_edition_and_split_are_told_by_the_path(path: str, root: str, edition: int | None, split: str):
-    assert edition_of(PurePosixPath(path), root) == edition
+    assert edition_of(PurePosixPath(path), (root,)) == edition
     assert split_of(PurePosixPath(path)) == split
 
 
@@ -120,3 +124,39 @@ def test_the_task_is_the_headers_not_the_folders(tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "1.txt").write_text("valence,arousal\n0.1,0.2\n")
     assert list(open_corpus(tmp_path / "root", cache_dir=tmp_path).splits) == [("va", 10, "train")]
+
+
+def test_a_stray_folder_does_not_make_the_first_edition(tmp_path: Path):
+    folder = tmp_path / "root" / "VA_Estimation_Challenge" / "Train_Set"
+    folder.mkdir(parents=True)
+    (folder / "1.txt").write_text("valence,arousal\n0.1,0.2\n")
+    (tmp_path / "root" / "training_set").mkdir()
+    assert list(open_corpus(tmp_path / "root", cache_dir=tmp_path).splits) == [("va", 10, "train")]
+
+
+def test_the_root_may_be_a_link_or_a_set_within_an_edition(tmp_path: Path):
+    folder = tmp_path / "6th_ABAW_Annotations" / "VA_Estimation_Challenge" / "Train_Set"
+    folder.mkdir(parents=True)
+    (folder / "1.txt").write_text("valence,arousal\n0.1,0.2\n")
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "5th_ABAW").symlink_to(tmp_path / "plain")
+    shutil.copytree(
+        tmp_path / "6th_ABAW_Annotations" / "VA_Estimation_Challenge",
+        tmp_path / "plain" / "VA_Estimation_Challenge",
+    )
+    for root, edition in (
+        (folder, 6),
+        (folder.parent, 6),
+        (folder.parent.parent, 6),
+        (tmp_path / "5th_ABAW", 5),
+    ):
+        assert list(open_corpus(root, cache_dir=tmp_path / "cache").splits) == [("va", edition, "train")], (
+            root
+        )
+
+
+def test_a_split_for_a_folder_that_is_not_there_is_an_error(small_root: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="has no folder 'nowhere' to be given a split"):
+        open_corpus(small_root, splits={"nowhere": "train"}, cache_dir=tmp_path)
+    corpus = open_corpus(small_root, splits={"./ABAW Annotations/": "val"}, cache_dir=tmp_path)
+    assert {split for _, edition, split in corpus.splits if edition == 10} == {"validation", "test"}

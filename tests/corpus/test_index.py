@@ -73,9 +73,18 @@ def test_rows_and_frames_that_differ_too_much(root: Path, tmp_path: Path):
 def test_two_videos_of_one_stem_and_one_that_cannot_be_read(root: Path, tmp_path: Path):
     write(root, "videos/batch1/1.mp4", b"not a video")
     write(root, "videos/batch2/1.avi", b"not a video")
-    first, second = problems_of(root, tmp_path)
-    assert first == "videos/batch2/1.avi: second file of a stem: found 1, expected videos/batch1/1.mp4"
-    assert second.startswith("videos/batch1/1.mp4: unreadable video: found")
+    second, *unreadable = problems_of(root, tmp_path)
+    assert second == "videos/batch2/1.avi: second file of a stem: found 1, expected only videos/batch1/1.mp4"
+    assert [line.split(": ")[:2] for line in unreadable] == [
+        ["videos/batch1/1.mp4", "unreadable video"], ["videos/batch2/1.avi", "unreadable video"],
+    ]  # fmt: skip
+
+
+def test_of_two_videos_the_one_that_can_be_read_counts(tiny_root: Path, root: Path, tmp_path: Path):
+    write(root, "videos/1.avi", b"")
+    write(root, "videos/1.mp4", (tiny_root / "videos" / "batch1" / "video2.mp4").read_bytes())
+    track = open_corpus(root, cache_dir=tmp_path / "cache").tracks["1"]
+    assert (track.video_path, track.fps) == ("videos/1.mp4", 30.0)
 
 
 def test_a_track_without_its_video(root: Path, tmp_path: Path):
@@ -121,15 +130,115 @@ def test_a_sample_with_holes(root: Path, tmp_path: Path):
     lines = "".join(f"9/{row:05d}.jpg,\n" for row in (1, 2, 4))
     write(root, "test_release/ABAW_VA_test_set_sample.txt", "image_location,valence,arousal\n" + lines)
     (problem,) = problems_of(root, tmp_path)
-    assert problem.endswith("sample has holes: found 3 lines for 9, expected rows 1 to 4")
+    assert problem.endswith("sample has holes: found 3 lines for 9, expected rows 1 to 4, once each")
 
 
-def test_text_files_that_are_no_annotations_are_noted_and_damaged_ones_reported(root: Path, tmp_path: Path):
-    write(root, "readme.txt", "hello there\n")
-    write(root, f"{TRAIN}/../Validation_Set/3.txt", "valence;arousal,x\n")
-    found = problems_of(root, tmp_path)
-    assert any("readme.txt:1: not an annotation file: found 'hello there'" in problem for problem in found)
-    assert any("3.txt:1: unknown header: found 'valence;arousal,x'" in problem for problem in found)
+def test_text_files_that_are_no_annotations_are_noted(root: Path, tmp_path: Path):
+    write(root, "README.txt", "Dear participant, thanks\nfor all\n")
+    write(root, "test_release/readme.txt", "README\nThis is a text.\n")
+    assert problems_of(root, tmp_path) == [
+        "README.txt:1: not an annotation file: found 'Dear participant, thanks', expected a header line",
+        "test_release/readme.txt:1: not an annotation file: found 'README', expected a header line",
+    ]
+    assert list(open_corpus(root, cache_dir=tmp_path / "cache").tracks) == ["1"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 64, b"0.1,0.2\n0.1,0.2\n", b"3\n3\n", b"valence;arousal\n"])
+def test_what_is_no_label_file_in_a_split_is_a_problem(data: bytes, root: Path, tmp_path: Path):
+    write(root, f"{TRAIN}/2.txt", data)
+    (problem,) = open_corpus(root, cache_dir=tmp_path / "cache").problems
+    assert (problem.kind, problem.level) == ("unknown header", "problem")
+
+
+def test_a_label_file_without_rows_is_a_problem(root: Path, tmp_path: Path):
+    write(root, f"{TRAIN}/2.txt", "valence,arousal\n")
+    assert problems_of(root, tmp_path) == [
+        f"{TRAIN}/2.txt: no rows: found a header alone, expected a label a frame"
+    ]
+
+
+MTL_ROW = "0.5,0.5,3" + ",0" * 12
+
+
+def test_predictions_in_the_root_are_never_taken_for_labels_or_samples(root: Path, tmp_path: Path):
+    write(root, "predictions.txt", f"image,valence,arousal,expression,aus\n1/00001.jpg,{MTL_ROW}\n")
+    write(root, "mine/va.txt", "image_location,valence,arousal\n1/00001.jpg,0.1,0.1\n")
+    corpus = open_corpus(root, cache_dir=tmp_path / "cache")
+    assert list(corpus.splits) == [("va", 10, "train")]
+    assert [(p.kind, p.found, p.level) for p in corpus.problems] == [
+        ("not read", "a list of 1 images", "note")
+    ] * 2
+
+
+def test_of_several_lists_the_sample_is_the_sample(root: Path, tmp_path: Path):
+    for name in ("a_example.txt", "b_sample.txt", "a_release.txt"):
+        write(root, f"test_release/{name}", "image_location,valence,arousal\n9/00001.jpg,\n")
+    assert list(open_corpus(root, cache_dir=tmp_path / "cache").samples.values()) == [
+        "test_release/b_sample.txt"
+    ]
+
+
+def test_mtl_rows_past_the_end_and_repeated_ones_are_told(root: Path, tmp_path: Path):
+    rows = [f"1/{row:05d}.jpg,{MTL_ROW}\n" for row in (2, 11, 2)]
+    write(root, "MTL/training_set_annotations.txt", "image,valence,arousal,expression,aus\n" + "".join(rows))
+    assert [line.split(": ", 1)[1] for line in problems_of(root, tmp_path)] == [
+        "rows past the end: found 1 lines of 1, expected rows up to 10; left out",
+        "repeated rows: found 1 lines of 1, expected every row once; the last counts",
+    ]
+
+
+def test_a_folder_goes_by_its_own_name_not_by_a_links(root: Path, tmp_path: Path):
+    (root / TRAIN).parent.joinpath("All_set").symlink_to("Train_Set")
+    assert list(open_corpus(root, cache_dir=tmp_path / "cache").splits) == [("va", 10, "train")]
+
+
+def test_links_that_lead_nowhere_are_told_and_seen_when_they_lead_somewhere(root: Path, tmp_path: Path):
+    (root / TRAIN / "2.txt").symlink_to(tmp_path / "away.txt")
+    (root / "loop").symlink_to("loop")
+    assert problems_of(root, tmp_path) == [
+        "loop: dangling link: found nothing behind it, expected a file or a folder",
+        f"{TRAIN}/2.txt: dangling link: found nothing behind it, expected a file or a folder",
+    ]
+    (tmp_path / "away.txt").write_text(va(4))
+    assert open_corpus(root, cache_dir=tmp_path / "cache").tracks["2"].rows == 4
+
+
+def test_what_cannot_be_read_now_is_tried_again(root: Path, tmp_path: Path, monkeypatch):
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied") if path.name == "1.txt" else AssertionError
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (problem,) = problems_of(root, tmp_path)
+    assert problem == f"{TRAIN}/1.txt: unreadable file: found Permission denied, expected a text file"
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert problems_of(root, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"stem,fps\n1,30\n", "unknown header"),
+        (b"stem,fps,frames,duration_s\n1,thirty,5,2\n", "not a number"),
+        (b"stem,fps,frames,duration_s\n1,inf,5,2\n", "impossible clock"),
+        (b"stem,fps,frames,duration_s\nvid\xe9o,30,5,2\n", "unreadable table"),
+        (b"stem,fps,frames,duration_s\n" + b"1" * 200_000 + b",30,5,2\n", "unreadable table"),
+    ],
+)
+def test_a_bad_table_of_rates_is_a_problem_and_no_more(data: bytes, kind: str, root: Path, tmp_path: Path):
+    write(root, "video_facts.csv", data)
+    (problem,) = open_corpus(root, cache_dir=tmp_path / "cache").problems
+    assert problem.kind == kind
+
+
+def test_images_by_another_name_and_empty_sounds_are_told(root: Path, tmp_path: Path):
+    write(root, "cropped/1/1.JPG", b"x")
+    write(root, "sounds/1.wav", b"")
+    assert problems_of(root, tmp_path) == [
+        "cropped/1: image names: found 1 such as 1.JPG, expected five digits and .jpg",
+        "sounds/1.wav: empty sound: found 0 bytes, expected a sound",
+    ]
 
 
 def test_a_name_that_would_leave_the_root_is_refused(root: Path, tmp_path: Path):
