@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == asked:  # the others need not be imported to be listed
             importlib.import_module(f"abaw_jax.cli.{name}").add_arguments(sub)
     args = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name in any encoding can be printed
     try:
         return importlib.import_module(f"abaw_jax.cli.{args.command}").run(args)
     except (OSError, ValueError, KeyError) as error:

@@ -2,17 +2,21 @@
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from abaw_jax.cli.terminal import progress
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.corpus.check import Report, SplitCount, check
+from abaw_jax.corpus.problems import Problem
 
 SHOWN_LEAKS = 10
+SHOWN_OF_A_KIND = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,16 +57,17 @@ def _split_option(option: str) -> tuple[str, str]:
 
 def _print(report: Report) -> None:
     console = Console(soft_wrap=True)
-    if not report.tracks:
-        console.print(
-            f"{report.root}: no label file, test list or sample file of any edition", highlight=False
-        )
-    else:
+    if report.splits:
         Console().print(_table(report.splits))
-    for problem in report.problems:
-        console.print(str(problem), style="red", markup=False, highlight=False)
-    for note in report.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    elif not report.stills:
+        nothing = f"{report.root}: no label file, test list or sample file of any edition"
+        console.print(nothing, markup=False, highlight=False)
+    for path, count in report.stills.items():
+        console.print(f"{path}: {count:,} stills", markup=False, highlight=False)
+    for line in by_kind(report.problems):
+        console.print(line, style="red", markup=False, highlight=False)
+    for line in by_kind(report.notes):
+        console.print(f"note: {line}", style="yellow", markup=False, highlight=False)
     for leak in report.leaks[:SHOWN_LEAKS]:
         console.print(f"note: leak: {leak}", style="yellow", markup=False, highlight=False)
     if len(report.leaks) > SHOWN_LEAKS:
@@ -78,6 +83,19 @@ def _print(report: Report) -> None:
     console.print(f"{report.tracks} tracks, {count} problem{'' if count == 1 else 's'}", highlight=False)
 
 
+def by_kind(problems: Iterable[Problem]) -> list[str]:
+    """A line each; where a file has many of one kind, the first three and how many more."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.path, problem.kind), []).append(problem)
+    lines = []
+    for (path, kind), group in groups.items():
+        lines += map(str, group[:SHOWN_OF_A_KIND])
+        if len(group) > SHOWN_OF_A_KIND:
+            lines.append(f"{path}: {kind}: and {len(group) - SHOWN_OF_A_KIND:,} more (--json has all)")
+    return lines
+
+
 def _table(splits: tuple[SplitCount, ...]) -> Table:
     table = Table(
         box=box.SIMPLE, caption="found/official, where a source gives the number", caption_justify="left"
@@ -90,7 +108,7 @@ def _table(splits: tuple[SplitCount, ...]) -> Table:
         table.add_row(
             split.task,
             str(split.edition or "?"),
-            split.split,
+            escape(split.split),
             _against(split.tracks, split.official_tracks),
             _against(split.rows, split.official_rows),
             _against(split.valid, split.official_valid),

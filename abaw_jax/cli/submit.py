@@ -13,9 +13,9 @@ from abaw_jax.corpus.submission import LAYOUTS, TASKS_OF, write_submission
 from abaw_jax.corpus.validation import validate
 from abaw_jax.defaults import get_config
 from abaw_jax.evaluation import files, fill, thresholds
-from abaw_jax.evaluation.rows import Rows, make_keys
+from abaw_jax.evaluation.rows import ROW_BITS, Rows, make_keys
 from abaw_jax.evaluation.table import RowTable
-from abaw_jax.labels import TASKS, VA_RANGE
+from abaw_jax.labels import ACTION_UNITS, TASKS, VA_RANGE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
             "\n".join(map(str, problems)) or f"{args.validate}: valid, {len(sample):,} rows of {sample.task}"
         )
         return 1 if problems else 0
-    limits = json.loads(args.thresholds.read_text()) if args.thresholds else None
+    if args.out.resolve() in (args.predictions.resolve(), args.sample.resolve()):
+        raise ValueError(f"--out {args.out} would overwrite what it is made from")
+    limits = _read_thresholds(args.thresholds, sample.task) if args.thresholds else None
     decisions, counts = decide(table, sample, args.fill, limits, args.clip)
     write_submission(args.out, sample, decisions, args.layout)
     print(f"{args.out}: {len(sample):,} rows of {len(sample.tracks)} tracks for {sample.task}")
@@ -64,7 +66,27 @@ def run(args: argparse.Namespace) -> int:
     for task, names in counts.without_predictions.items():
         if names and task in TASKS_OF[sample.task]:
             print(f"no prediction of {task} at all, now neutral: {', '.join(names)}", file=sys.stderr)
+    unknown = [name for name in table.tracks if name not in sample.tracks]
+    if counts.left_out:
+        of_tracks = f", among them all of {', '.join(unknown)}" if unknown else ""
+        print(f"not in the sample, left out: {counts.left_out:,} rows{of_tracks}", file=sys.stderr)
     return 0
+
+
+def _read_thresholds(path: Path, task: str) -> list[float]:
+    """Twelve numbers in [0, 1], in the order of the action units."""
+    if "au" not in TASKS_OF[task]:
+        raise ValueError(f"--thresholds is for action units; the sample is of {task}")
+    try:
+        limits = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: not JSON ({error}); expected a list of {len(ACTION_UNITS)} numbers"
+        ) from error
+    is_list = isinstance(limits, list) and len(limits) == len(ACTION_UNITS)
+    if not is_list or not all(isinstance(limit, int | float) and 0 <= limit <= 1 for limit in limits):
+        raise ValueError(f"{path}: found {limits}, expected a list of {len(ACTION_UNITS)} numbers in [0, 1]")
+    return limits
 
 
 def _read_sample(path: Path, task: str | None, table: RowTable | None) -> ImageList:
@@ -72,9 +94,11 @@ def _read_sample(path: Path, task: str | None, table: RowTable | None) -> ImageL
     try:
         sample = read_image_list(path)
     except UnusableFile as error:
-        if error.problem.kind != "unknown header" or task is None or table is None:
-            hint = "" if task else "; for a list of test tracks, as in the 3rd edition, add --task"
-            raise ValueError(f"{error}{hint}") from error
+        if error.problem.kind != "unknown header":
+            raise
+        if task is None or table is None:
+            hint = "a list of test tracks (3rd edition) needs --task and has no rows to validate against"
+            raise ValueError(f"{error}; {hint}") from error
         names, problems = read_test_list(path)
         absent = [name for name in names if name not in table.tracks]
         if problems or absent:
@@ -84,8 +108,14 @@ def _read_sample(path: Path, task: str | None, table: RowTable | None) -> ImageL
         last = {name: int(table.row[table.track == table.tracks.index(name)].max()) for name in names}
         rows = Rows.wanted(last)
         return ImageList(task, rows.tracks, rows.track, rows.row)
-    if sample.problems:
-        raise ValueError(str(sample.problems[0]))
+    for problem in sample.problems:
+        if problem.level == "problem":
+            raise ValueError(str(problem))
+        print(f"note: {problem}", file=sys.stderr)
+    if not len(sample):
+        raise ValueError(f"{path}: found no rows, expected those to be submitted")
+    if task not in (None, sample.task):
+        raise ValueError(f"--task {task}: the sample is of {sample.task}")
     return sample
 
 
@@ -93,13 +123,18 @@ def decide(
     table: RowTable, sample: ImageList, rule: str, limits: list[float] | None, clip: bool
 ) -> tuple[dict[str, np.ndarray], fill.FillCounts]:
     """Decisions in the sample's order, and what had to be filled for them."""
+    if not len(table):
+        raise ValueError("the table of predictions has no rows")
     missing = [task for task in TASKS_OF[sample.task] if task not in table.tasks]
     if missing:
         raise ValueError(
             f"no predictions of {', '.join(missing)} in the table; it has {', '.join(table.tasks)}"
         )
-    filled, counts = fill.fill(table, Rows.build(sample.tracks, sample.track, sample.row), rule)
-    at = np.searchsorted(filled.keys, make_keys(sample.track, sample.row))
+    if not set(table.tracks) & set(sample.tracks):
+        raise ValueError(f"no track of the sample is in the table; it has {', '.join(table.tracks[:5])}, …")
+    keys, at = np.unique(make_keys(sample.track, sample.row), return_inverse=True)
+    wanted = Rows.build(sample.tracks, keys >> ROW_BITS, keys & (2**ROW_BITS - 1))  # MTL may repeat a frame
+    filled, counts = fill.fill(table, wanted, rule)
     decisions = {}
     if "va" in TASKS_OF[sample.task]:
         decisions["va"] = np.clip(filled.va[at], *VA_RANGE) if clip else filled.va[at]

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
 
 from rich import box
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", choices=("tiny", *SIZES), default=defaults.synthetic.size, help="(%(default)s)"
     )
     parser.add_argument(
-        "--seed", type=int, default=defaults.seed, help="everything follows from it (%(default)s)"
+        "--seed", type=natural, default=defaults.seed, help="everything follows from it (%(default)s)"
     )
     parser.add_argument(
         "--edition", type=int, choices=tuple(LAYOUTS), default=defaults.synthetic.edition, metavar="N",
@@ -35,17 +36,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     own = parser.add_argument_group("a size of your own (each overrides what --size says)")
     for split in ("train", "validation", "test"):
-        own.add_argument(f"--{split}", type=int, metavar="TRACKS", help=f"{split} tracks")
-    own.add_argument("--seconds", type=float, help="length of a track")
-    own.add_argument("--fps", type=float, help="rows a second")
+        own.add_argument(f"--{split}", type=natural, metavar="TRACKS", help=f"{split} tracks")
+    own.add_argument("--seconds", type=positive, help="length of a track")
+    own.add_argument("--fps", type=positive, help="rows a second")
     parser.add_argument("--videos", action="store_true", help="also write .mp4 with sound (tiny always does)")
     parser.add_argument("--no-crops", action="store_true", help="no face images")
     parser.add_argument("--no-sounds", action="store_true", help="no .wav files")
     parser.add_argument(
-        "--stills", type=int, default=0, metavar="N", help="add an LSD-like set, N images a class"
+        "--stills", type=natural, default=0, metavar="N", help="add an LSD-like set, N images a class"
     )
     parser.add_argument("--preview", action="store_true", help="also draw 64 faces and one track as PNG")
-    parser.add_argument("--workers", type=int, help="processes (one a core)")
+    parser.add_argument("--workers", type=natural, help="processes (one a core)")
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 up, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"found {text}, expected 0 or more")
+    return value
+
+
+def positive(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"found {text}, expected a number above 0")
+    return value
 
 
 def run(args: argparse.Namespace) -> int:

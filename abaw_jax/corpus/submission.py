@@ -24,6 +24,8 @@ def write_submission(path: Path, sample: ImageList, decisions: Decisions, layout
     """Write exactly the sample's rows in its order: a file, or with `per_track` a folder of files."""
     if layout not in LAYOUTS:
         raise ValueError(f"no layout {layout!r}; expected one of: {', '.join(LAYOUTS)}")
+    if layout == "per_track":
+        refuse_mtl_folders(sample)
     check_decisions(sample, decisions)
     values = _formatted(sample.task, decisions)
     if layout == "single":
@@ -37,6 +39,12 @@ def write_submission(path: Path, sample: ImageList, decisions: Decisions, layout
         rows = rows[np.argsort(sample.row[rows], kind="stable")]
         lines = [facts.LABEL_HEADERS[sample.task], *(values[row] for row in rows), ""]
         _replace(path / f"{track}.txt", "\n".join(lines))
+
+
+def refuse_mtl_folders(sample: ImageList) -> None:
+    """A file a track has no image column, and MTL rows are no row numbers: the frames would be lost."""
+    if sample.task == "mtl":
+        raise ValueError("MTL rows are sparse: they cannot be told apart in the layout of one file a track")
 
 
 def check_decisions(sample: ImageList, decisions: Decisions) -> None:
@@ -79,6 +87,11 @@ def _formatted(task: str, decisions: Decisions) -> list[str]:
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected the name of a file")
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="ascii", newline="\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="ascii", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import codecs
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from abaw_jax import labels as facts
 from abaw_jax.corpus.annotations import parse_number
 from abaw_jax.corpus.image_lists import ImageList
 from abaw_jax.corpus.problems import Problem, shorten
+from abaw_jax.corpus.submission import refuse_mtl_folders
 
 
 @dataclasses.dataclass
@@ -36,25 +38,30 @@ class _Kinds:
 def validate(path: Path, sample: ImageList) -> list[Problem]:
     """Problems of a submission file, or of a folder with one file a track; empty where there are none."""
     if path.is_dir():
+        refuse_mtl_folders(sample)
         return _validate_folder(path, sample)
     kinds = _Kinds(str(path))
     lines = _lines(path, facts.SUBMISSION_HEADERS[sample.task], kinds)
     wanted = sample.names()
-    position = {name: at for at, name in enumerate(wanted)}
-    seen: set[str] = set()
+    places: dict[str, list[int]] = {}
+    for at, name in enumerate(wanted):
+        places.setdefault(name, []).append(at)
+    seen: Counter[str] = Counter()
     check = CHECKS[sample.task]
     previous = -1
     for number, text in lines:
         name, _, values = text.partition(",")
-        at = position.get(name)
-        if at is None:
+        if name not in places:
             kinds.add(number, "row not in the sample", shorten(name), "only rows of the sample")
-        elif name in seen:
+        elif seen[name] == len(places[name]):
             kinds.add(number, "repeated row", shorten(name), "every row once")
-        elif at < previous:
-            kinds.add(number, "row out of order", f"{name} behind {wanted[previous]}", "the sample's order")
-        if at is not None:
-            seen.add(name)
+        else:
+            at = places[name][seen[name]]
+            if at < previous:
+                kinds.add(
+                    number, "row out of order", f"{name} behind {wanted[previous]}", "the sample's order"
+                )
+            seen[name] += 1
             previous = max(previous, at)
         check(values, number, kinds)
     for name in (name for name in wanted if name not in seen):
@@ -107,41 +114,44 @@ def _lines(path: Path, header: str, kinds: _Kinds) -> Iterator[tuple[int, str]]:
             kinds.add(number, "blank line", "nothing", "a row")
 
 
-def _check_fields(text: str, number: int, kinds: _Kinds, count: int) -> list[float] | None:
-    """The numbers of a row, or None after saying what is wrong with them."""
+def _check_fields(text: str, number: int, kinds: _Kinds, count: int) -> list[str] | None:
+    """The tokens of a row if they are as many numbers as expected, or None after saying that they are not."""
     tokens = text.split(",") if text else []
     if len(tokens) != count:
-        kinds.add(
-            number, "wrong field count", f"{len(tokens)} in {shorten(text)}", f"{count} behind the image name"
-        )
+        found = f"{len(tokens)} in {shorten(text)}"
+        kinds.add(number, "wrong field count", found, f"{count} behind the image name")
         return None
-    values = [parse_number(token.encode("utf-8", "replace")) for token in tokens]
-    if None in values:
-        kinds.add(number, "not a number", shorten(tokens[values.index(None)]), "a decimal number")
+    wrong = next((token for token in tokens if parse_number(token.encode("utf-8", "replace")) is None), None)
+    if wrong is not None:
+        kinds.add(number, "not a number", shorten(wrong), "a decimal number")
         return None
-    return values
+    return tokens
 
 
-def _check_va(values: list[float], number: int, kinds: _Kinds) -> None:
-    if any(abs(value) > facts.VA_RANGE[1] for value in values):
-        kinds.add(number, "VA out of range", ",".join(f"{value:g}" for value in values), "both in [-1, 1]")
+def _check_va(tokens: list[str], number: int, kinds: _Kinds) -> None:
+    if any(abs(float(token)) > facts.VA_RANGE[1] for token in tokens):
+        kinds.add(number, "VA out of range", ",".join(tokens), "both in [-1, 1]")
 
 
-def _check_expr(values: list[float], number: int, kinds: _Kinds) -> None:
-    if values[0] not in range(len(facts.EXPRESSIONS)):
-        kinds.add(number, "unknown expression", f"{values[0]:g}", "an id 0..7")
+def _check_expr(tokens: list[str], number: int, kinds: _Kinds) -> None:
+    if tokens[0] not in CLASS_IDS:
+        kinds.add(number, "unknown expression", tokens[0], "an id 0..7, as an integer")
 
 
-def _check_au(values: list[float], number: int, kinds: _Kinds) -> None:
-    if any(value not in (0, 1) for value in values):
-        kinds.add(number, "AU out of range", ",".join(f"{value:g}" for value in values), "0 or 1 each")
+def _check_au(tokens: list[str], number: int, kinds: _Kinds) -> None:
+    if not BINARY.issuperset(tokens):
+        kinds.add(number, "AU out of range", ",".join(tokens), "0 or 1 each, as integers")
+
+
+CLASS_IDS = frozenset(map(str, range(len(facts.EXPRESSIONS))))
+BINARY = frozenset("01")
 
 
 def _checker(count: int, *parts: tuple[slice, Callable]) -> Callable[[str, int, _Kinds], None]:
     def check(text: str, number: int, kinds: _Kinds) -> None:
-        values = _check_fields(text, number, kinds, count)
-        for columns, look in parts if values is not None else ():
-            look(values[columns], number, kinds)
+        tokens = _check_fields(text, number, kinds, count)
+        for columns, look in parts if tokens is not None else ():
+            look(tokens[columns], number, kinds)
 
     return check
 

@@ -43,6 +43,8 @@ def write(table: RowTable, path: str | os.PathLike):
 def read(path: str | os.PathLike) -> RowTable:
     path = Path(path)
     _, read_format = _formats(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected a table of predictions")
     try:
         return from_arrow(read_format(path))
     except (ValueError, pa.ArrowInvalid) as error:

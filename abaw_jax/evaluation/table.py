@@ -42,6 +42,13 @@ class RowTable(Rows):
     }
     OPTIONAL: ClassVar[frozenset[str]] = frozenset(WIDTHS)
 
+    def __post_init__(self):
+        super().__post_init__()
+        for task in self.tasks:
+            is_infinite = np.isinf(getattr(self, task)).any(axis=1)
+            if is_infinite.any():
+                raise ValueError(f"{self.describe(int(is_infinite.argmax()))}: '{task}' is infinite")
+
     @classmethod
     def build(cls, tracks, track, row, **columns) -> "RowTable":
         """As `Rows.build`; times not given are NaN (unknown), flags not given are off."""

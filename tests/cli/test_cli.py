@@ -150,6 +150,29 @@ def test_submit_says_which_tracks_have_no_prediction(tiny_root: Path, tmp_path: 
     [
         (["submit", "--sample", "S"], "give either a table of predictions or --validate FILE"),
         (["submit", "p.parquet", "--sample", "nowhere.txt"], "nowhere.txt"),
+        (["submit", "no.csv", "--sample", "S"], "no.csv: no such file; expected a table of predictions"),
+        (
+            ["submit", "p.parquet", "--sample", "S", "--out", "p.parquet"],
+            "would overwrite what it is made from",
+        ),
+        (["submit", "p.parquet", "--sample", "S", "--out", "."], "is a folder; expected the name of a file"),
+        (["submit", "p.parquet", "--sample", "S", "--task", "expr"], "--task expr: the sample is of va"),
+        (
+            ["submit", "p.parquet", "--sample", "S", "--thresholds", "t.json"],
+            "--thresholds is for action units",
+        ),
+        (
+            ["submit", "p.parquet", "--sample", "AU", "--thresholds", "t.json"],
+            "t.json: found {'AU1': 0.5}, expected",
+        ),
+        (["submit", "p.parquet", "--sample", "AU", "--thresholds", "nan.json"], "numbers in [0, 1]"),
+        (["submit", "p.parquet", "--sample", "AU", "--thresholds", "S"], "not JSON"),
+        (
+            ["submit", "other.parquet", "--sample", "S"],
+            "no track of the sample is in the table; it has elsewhere",
+        ),
+        (["submit", "empty.parquet", "--sample", "S"], "the table of predictions has no rows"),
+        (["submit", "p.parquet", "--sample", "header.txt"], "header.txt: found no rows"),
         (["submit", "p.xlsx", "--sample", "S"], ".parquet"),
         (["submit", "p.parquet", "--sample", "S", "--fill", "magic"], "no gap filling rule 'magic'"),
         (["submit", "va_only.parquet", "--sample", "AU"], "no predictions of au in the table; it has va"),
@@ -166,6 +189,11 @@ def test_submit_ends_with_two_and_one_clear_line(
     predictions(tiny_root, Path("p.parquet"), leave_out=10)
     files.write(RowTable.build(["102"], [0], [1], va=[[0.5, 0.5]]), "va_only.parquet")
     files.write(RowTable.build(["102"], [0], [1], va=[[1.5, 0.5]]), "wild.parquet")
+    files.write(RowTable.build(["elsewhere"], [0], [1], va=[[0.5, 0.5]]), "other.parquet")
+    files.write(RowTable.build([], [], [], va=np.empty((0, 2))), "empty.parquet")
+    Path("t.json").write_text('{"AU1": 0.5}')
+    Path("nan.json").write_text("[" + "NaN, " * 11 + "0.5]")
+    Path("header.txt").write_text("image_location,valence,arousal\n")
     samples = {"S": str(tiny_root / SAMPLE.format("VA")), "AU": str(tiny_root / SAMPLE.format("AU"))}
     assert main([samples.get(word, word) for word in arguments]) == 2
     (line,) = capsys.readouterr().err.strip().split("\n")
@@ -217,7 +245,7 @@ def test_the_third_editions_lists_do_for_a_folder_a_task(tiny_root: Path, tmp_pa
         str(tmp_path / "out"),
     ]
     assert main(arguments) == 2
-    assert "for a list of test tracks, as in the 3rd edition, add --task" in capsys.readouterr().err
+    assert "a list of test tracks (3rd edition) needs --task" in capsys.readouterr().err
     assert main([*arguments, "--task", "va"]) == 0
     assert len((tmp_path / "out" / "video2.txt").read_text().split("\n")) == 92
 
@@ -257,3 +285,69 @@ def test_every_command_has_help(command: str, capsys):
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"usage: abaw {command}" in capsys.readouterr().out
+
+
+def test_rows_that_the_sample_does_not_want_are_counted(tiny_root: Path, tmp_path: Path, capsys):
+    table = RowTable.build(["video2", "elsewhere"], [0, 0, 1], [1, 9999, 1], va=np.full((3, 2), 0.5))
+    files.write(table, tmp_path / "p.parquet")
+    sample = str(tiny_root / SAMPLE.format("VA"))
+    assert (
+        main(["submit", str(tmp_path / "p.parquet"), "--sample", sample, "--out", str(tmp_path / "o")]) == 0
+    )
+    assert "not in the sample, left out: 2 rows, among them all of elsewhere" in capsys.readouterr().err
+
+
+def test_a_sample_that_repeats_a_frame_is_answered_line_by_line(tmp_path: Path, capsys):
+    sample, out = tmp_path / "MTL_sample.txt", tmp_path / "o.txt"
+    sample.write_text("image_location,valence,arousal\n\na/00002.jpg,\na/00001.jpg,\na/00002.jpg,\n")
+    files.write(RowTable.build(["a"], [0, 0], [1, 2], va=[[0.1, 0.1], [0.2, 0.2]]), tmp_path / "p.csv")
+    assert main(["submit", str(tmp_path / "p.csv"), "--sample", str(sample), "--out", str(out)]) == 0
+    assert "blank line" in capsys.readouterr().err
+    assert [line[:14] for line in out.read_text().split("\n")[1:4]] == [
+        "a/00002.jpg,0.",
+        "a/00001.jpg,0.",
+        "a/00002.jpg,0.",
+    ]
+    assert main(["submit", "--validate", str(out), "--sample", str(sample)]) == 0
+
+
+def test_a_flood_of_problems_is_summed_up(tmp_path: Path, capsys):
+    folder = tmp_path / "root" / "VA_Set" / "Train_Set"
+    folder.mkdir(parents=True)
+    (folder / "1.txt").write_text("valence,arousal\n" + "0.1;0.2\n" * 500)
+    assert main(["check", str(tmp_path / "root")]) == 1
+    lines = [line for line in capsys.readouterr().out.split("\n") if "wrong field count" in line]
+    assert len(lines) == 4
+    assert lines[-1].endswith("wrong field count: and 497 more (--json has all)")
+
+
+def test_a_root_of_stills_alone_is_usable(tmp_path: Path, capsys):
+    (tmp_path / "LSD_Challenge_test_set_release.txt").write_text("image,expression\n0.jpg,\n1.jpg,\n")
+    assert main(["check", str(tmp_path)]) == 0
+    assert "LSD_Challenge_test_set_release.txt: 2 stills" in capsys.readouterr().out
+
+
+def test_a_broken_image_of_any_kind_is_one_problem(tmp_path: Path, capsys):
+    (tmp_path / "root" / "VA_Set" / "Train_Set").mkdir(parents=True)
+    (tmp_path / "root" / "VA_Set" / "Train_Set" / "1.txt").write_text("valence,arousal\n" + "0.1,0.2\n" * 3)
+    folder = tmp_path / "root" / "cropped_aligned" / "1"
+    folder.mkdir(parents=True)
+    huge = (
+        b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01" + b"\0" * 90
+    )
+    for row, data in enumerate((b"", huge, b"P6 " + b"a" * 99), start=1):
+        (folder / f"{row:05d}.jpg").write_bytes(data)
+    assert main(["check", str(tmp_path / "root"), "--json"]) == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [(Path(p["path"]).name, p["kind"]) for p in problems] == [
+        (f"0000{i}.jpg", "broken image") for i in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("option", [("--fps", "0"), ("--seconds", "-1"), ("--train", "-1"), ("--seed", "-1")])
+def test_synth_takes_no_impossible_number(option: tuple[str, str], tmp_path: Path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["synth", str(tmp_path / "x"), *option])
+    assert ended.value.code == 2
+    assert f"argument {option[0]}: found {option[1]}, expected" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()

@@ -155,6 +155,8 @@ def test_bytes_that_a_spreadsheet_leaves_are_named(tmp_path: Path):
     [
         ("expr", "8", "unknown expression"),
         ("expr", "2.5", "unknown expression"),
+        ("expr", "6.0", "unknown expression"),
+        ("au", "1.0" + ",0" * 11, "AU out of range"),
         ("expr", "1,0,0,0,0,0,0,0", "wrong field count"),
         ("au", "0.5" + ",0" * 11, "AU out of range"),
         ("au", "1", "wrong field count"),
@@ -181,3 +183,10 @@ def test_faults_of_a_folder_are_named_by_file(tmp_path: Path):
         "out/a.txt: wrong number of rows: found 1, expected 2",
         "out: file of no track: found c.txt, expected only tracks of the sample",
     ]
+
+
+def test_sparse_rows_have_no_layout_of_a_file_a_track(tmp_path: Path):
+    with pytest.raises(ValueError, match="MTL rows are sparse"):
+        write_submission(tmp_path / "out", sample_of("mtl"), decisions("mtl"), layout="per_track")
+    with pytest.raises(ValueError, match="MTL rows are sparse"):
+        validate(tmp_path, sample_of("mtl"))

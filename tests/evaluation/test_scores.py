@@ -170,10 +170,9 @@ def test_what_lies_under_a_mask_never_matters():
     assert evaluate(*va_case(x, y, valid)).all_rows.va == pytest.approx(expected.va, abs=1e-12)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_missing_prediction_on_a_valid_row_is_an_error(bad: float):
+def test_a_missing_prediction_on_a_valid_row_is_an_error():
     x = np.zeros(5)
-    x[[1, 3]] = bad
+    x[[1, 3]] = np.nan
     valid = np.array([True, False, True, True, True])
     with pytest.raises(ValueError, match=r"1 rows with a valid 'va' label .* first is track 'a' row 4: fill"):
         evaluate(*va_case(x, np.zeros(5), valid))

@@ -139,3 +139,8 @@ def test_a_valid_label_out_of_range_is_refused_and_an_invalid_one_is_not():
         Truth.build("a", [0, 0], [1, 2], expr=[-1, 8], expr_mask=[False, True])
     with pytest.raises(ValueError, match=r"track 'a' row 1: valid 'va' is .*expected finite"):
         Truth.build("a", [0, 0], [1, 2], va=[[0, np.nan], [np.nan, 0]], va_mask=[True, False])
+
+
+def test_infinite_predictions_are_refused_by_name():
+    with pytest.raises(ValueError, match="track 'a' row 2: 'va' is infinite"):
+        RowTable.build(["a"], [0, 0], [1, 2], va=[[0.1, 0.1], [0.1, np.inf]])
