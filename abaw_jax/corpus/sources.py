@@ -1,6 +1,7 @@
 """All text files of a root, each read as what its header says, filed by (task, edition)."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path, PurePosixPath
 
@@ -29,14 +30,14 @@ class Source:
     split: str
     content: LabelFile | ImageList | tuple[str, ...]
 
-    @property
+    @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The tracks that the file speaks of."""
         if isinstance(self.content, LabelFile):
             return (PurePosixPath(self.path).stem,)
         return self.content.tracks if isinstance(self.content, ImageList) else self.content
 
-    @property
+    @functools.cached_property
     def last_rows(self) -> dict[str, int]:
         """The last row that the file has of each of its tracks."""
         if isinstance(self.content, LabelFile):
