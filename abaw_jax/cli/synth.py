@@ -76,17 +76,17 @@ def run(args: argparse.Namespace) -> int:
         not args.no_sounds,
         True if args.videos else None,
     )
+    parts = plan.parts()
     with progress("synth") as show:
         witnesses = make(plan, show, args.workers)
         if args.stills:
             make_stills(args.root, args.stills, args.seed, show)
-    parts = plan.parts()
-    train, scored = (of_split(parts, witnesses, split) for split in ("train", "validation"))
+        train, scored = (of_split(parts, witnesses, split) for split in ("train", "validation"))
+        results = standards(train, scored, school(args.seed), show) if train and scored else {}
     print(
         f"{args.root}: {len(parts)} tracks, {sum(part.rows for part in parts):,} rows, edition {plan.edition}"
     )
-    if train and scored:
-        results = standards(train, scored, school(args.seed))
+    if results:
         record_standards(args.root, results)
         Console().print(_table(results))
     if args.preview:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from abaw_jax.corpus.index import OnProgress
 
-PLAIN_EVERY_S = 5.0
+PLAIN_EVERY_S = 2.0
 
 
 @contextlib.contextmanager

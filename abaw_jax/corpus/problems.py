@@ -1,7 +1,6 @@
 """What a reader finds wrong with a file: one sentence with file, line, found and expected."""
 
 import dataclasses
-from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +36,3 @@ def shorten(text: str | bytes, limit: int = 60) -> str:
         text = text.decode("utf-8", "replace")
     quoted = repr(text)
     return quoted if len(quoted) <= limit else f"{quoted[: limit - 4]}...{quoted[-1]}"
-
-
-def worst(problems: Iterable[Problem]) -> str | None:
-    """`problem` if there is any, else `note` if there is any, else None."""
-    levels = {problem.level for problem in problems}
-    return next((level for level in ("problem", "note") if level in levels), None)

@@ -24,6 +24,10 @@ EVENT_S = (2.0, 4.0)
 STATE_TIME_S = 0.45
 """1 / natural frequency of the hidden states: with damping 0.7 they settle in about 1.5 s."""
 DAMPING = 0.7
+FACE_SPREAD, VOICE_SPREAD = 0.35, 0.45
+"""Restlessness of the hidden states about what the expression asks of them."""
+TRACK_BIAS = 0.06
+"""Between tracks: a fraction of what valence and arousal vary within one."""
 EXPRESSION_TIME_S = 0.15
 ACTION_TIME_S = 0.12
 PRESENT_S = (15.0, 24.0)
@@ -35,6 +39,8 @@ FRAME_NOISE = 0.30
 PROSODY_NOISE = 0.35
 BURST_S = (0.8, 2.0)
 BURST_SHARE = 0.06
+BURST_LEVEL = 0.9
+"""Single action units that come and go for no reason; only the face can tell."""
 
 #                 AU:  1    2    4    6    7    10   12   15   23   24   25   26
 FACES = np.array([
@@ -125,12 +131,12 @@ def simulate(
     one_hot = np.eye(len(EXPRESSIONS))[expressions[event]]
     activation = _second_order(one_hot, EXPRESSION_TIME_S, 1.0)
 
-    face = _state(activation @ FACE_CENTRES, 0.35, rng)
-    voice = _state(activation @ VOICES, 0.45, rng)
-    bias = rng.normal(0, 0.06, 2)
+    face = _state(activation @ FACE_CENTRES, FACE_SPREAD, rng)
+    voice = _state(activation @ VOICES, VOICE_SPREAD, rng)
+    bias = rng.normal(0, TRACK_BIAS, 2)
     va = np.tanh(FACE_WEIGHT * face + voice @ VOICE_TO_VA.T + bias)
     bursts = np.stack([_switch(steps, BURST_S, BURST_SHARE, rng) for _ in ACTION_UNITS], axis=1)
-    target = np.maximum(activation @ FACES + face @ FACE_TO_ACTIONS, 0.9 * bursts)
+    target = np.maximum(activation @ FACES + face @ FACE_TO_ACTIONS, BURST_LEVEL * bursts)
     actions = np.clip(_second_order(target, ACTION_TIME_S, 1.0), 0, 1)
 
     at = np.minimum(((times_s + BURN_IN_S) * SIMULATION_HZ).astype(int), steps - 1)

@@ -144,6 +144,7 @@ def _write_media(plan: Plan, parts: list[Part], on_progress: OnProgress, workers
 
 
 def _count(done: Iterable[None], on_progress: OnProgress, total: int) -> None:
+    on_progress("videos", 0, total)
     for number, _ in enumerate(done, start=1):
         on_progress("videos", number, total)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from abaw_jax.corpus.index import OnProgress
 from abaw_jax.corpus.synthetic.cast import Part, Size, cast
 from abaw_jax.corpus.synthetic.make import update_record, witness
 from abaw_jax.corpus.synthetic.oracle import ORACLES, Answer, Witness, ceiling, consult, floor
@@ -31,11 +32,18 @@ def school(seed: int) -> list[Witness]:
     return list(witness(cast(SCHOOL, zlib.crc32(f"school {seed}".encode()))))
 
 
-def standards(train: list[Witness], scored: list[Witness], learnt_from: list[Witness]) -> dict[str, Result]:
+def standards(
+    train: list[Witness],
+    scored: list[Witness],
+    learnt_from: list[Witness],
+    on_progress: OnProgress = lambda *_: None,
+) -> dict[str, Result]:
     """Every oracle, the floor (the mean of `train`) and the ceiling on the scored tracks."""
     truth = truth_of(scored)
     answers = {"floor": floor(train, scored)}
-    answers |= {name: consult(oracle, learnt_from, scored) for name, oracle in ORACLES.items()}
+    for number, (name, oracle) in enumerate(ORACLES.items(), start=1):
+        answers[name] = consult(oracle, learnt_from, scored)
+        on_progress("oracles", number, len(ORACLES))
     answers["ceiling"] = ceiling(scored)
     return {name: evaluate(table_of(scored, given), truth) for name, given in answers.items()}
 
