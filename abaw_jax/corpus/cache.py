@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from abaw_jax.corpus.containers import VideoFacts
-from abaw_jax.corpus.index import OnProgress, build
+from abaw_jax.corpus.index import build
 from abaw_jax.corpus.problems import Problem
+from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.scan import Scan, changed
 from abaw_jax.corpus.sources import UNREADABLE
 from abaw_jax.corpus.tracks import Corpus, Track
@@ -27,7 +28,7 @@ def open_corpus(
     splits: dict[str, str] | None = None,
     index_times: bool = True,
     cache_dir: Path | None = None,
-    on_progress: OnProgress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> Corpus:
     """The corpus below `root`, from its cached index where that still stands, else read anew and cached.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from abaw_jax.corpus.index import OnProgress
 from abaw_jax.corpus.problems import Problem, shorten
+from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.splits import Leak, all_leaks
 from abaw_jax.corpus.tracks import Corpus, SplitKey, Track
 from abaw_jax.labels import official_count
@@ -80,7 +80,7 @@ class Report:
         }
 
 
-def check(corpus: Corpus, with_images: bool = True, on_progress: OnProgress = lambda *_: None) -> Report:
+def check(corpus: Corpus, with_images: bool = True, on_progress: OnProgress = silent) -> Report:
     """Count every split and, unless told not to, look at every image."""
     found = list(corpus.problems)
     if with_images:

@@ -10,6 +10,7 @@ import numpy as np
 from abaw_jax.corpus import containers
 from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.problems import Problem, UnusableFile
+from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.rows import count_rows, lay_labels, row_problems
 from abaw_jax.corpus.scan import ImageFolder, Scan, scan
 from abaw_jax.corpus.sources import Source, Sources, read_sources
@@ -18,16 +19,13 @@ from abaw_jax.corpus.tracks import Corpus, SplitKey, Track, video_stem
 ROWS_MINUS_FRAMES = range(-3, 3)
 """What the organisers' own files show: mostly 0 and +1, +2 in a dozen tracks, -3 in one."""
 
-OnProgress = Callable[[str, int, int | None], None]
-"""(stage, done, total); total is None while it is not known."""
-
 
 def build(
     root: Path,
     edition: int | None = None,
     splits: dict[str, str] | None = None,
     index_times: bool = True,
-    on_progress: OnProgress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> tuple[Corpus, Scan]:
     """Read everything below `root`. The Scan holds the time stamps by which a cached index is checked."""
     found = scan(root, _counter(on_progress, "folders"))

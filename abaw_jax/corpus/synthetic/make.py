@@ -5,12 +5,13 @@ import itertools
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from abaw_jax.corpus import containers
 from abaw_jax.corpus.containers import VideoFacts
+from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.synthetic import media
 from abaw_jax.corpus.synthetic.annotate import annotate
 from abaw_jax.corpus.synthetic.cast import SIZES, Part, Size, cast, cast_tiny
@@ -23,8 +24,6 @@ REVISION = 1
 """Bumped by hand when the same plan would make other files."""
 TINY_VIDEO = (320, 180)
 VIDEO = (640, 360)
-
-OnProgress = Callable[[str, int, int | None], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Plan:
         return cast(SIZES[self.size] if isinstance(self.size, str) else self.size, self.seed)
 
 
-def make(plan: Plan, on_progress: OnProgress = lambda *_: None, workers: int | None = None) -> list[Witness]:
+def make(plan: Plan, on_progress: OnProgress = silent, workers: int | None = None) -> list[Witness]:
     """Write the corpus; returns what the oracles need of every track. The same plan writes the same bytes.
 
     A folder that holds anything else is refused. One that this very plan has begun is made again, one that

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abaw_jax.corpus.index import OnProgress
+from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.synthetic.cast import Part, Size, cast
 from abaw_jax.corpus.synthetic.make import update_record, witness
 from abaw_jax.corpus.synthetic.oracle import ORACLES, Answer, Witness, ceiling, consult, floor
@@ -36,7 +36,7 @@ def standards(
     train: list[Witness],
     scored: list[Witness],
     learnt_from: list[Witness],
-    on_progress: OnProgress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> dict[str, Result]:
     """Every oracle, the floor (the mean of `train`) and the ceiling on the scored tracks."""
     truth = truth_of(scored)

@@ -4,12 +4,12 @@ The training images are clean renderings; the validation and test images play th
 identities, under other light, with more pose, blur, noise, half-covered faces and a colour cast.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.synthetic.cast import split_seed
 from abaw_jax.corpus.synthetic.face import Look, sample_identity
 from abaw_jax.corpus.synthetic.render import render_crops
@@ -33,7 +33,7 @@ def make_stills(
     root: Path,
     per_class: int,
     seed: int = 0,
-    on_progress: Callable[[str, int, int | None], None] = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> None:
     """Write `per_class` training images a class, and a quarter as many for validation and for test."""
     few = max(1, per_class // 4)
