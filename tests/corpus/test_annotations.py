@@ -132,6 +132,12 @@ def test_a_bad_row_is_reported_and_masked_and_stays(
     assert good.tolist() == [True, False, True]
 
 
+def test_fields_never_move_from_one_row_to_the_next():
+    parsed = parse_labels(file_of("va", b"0.1", b"0.2,0.3,0.4"), "f.txt")
+    assert [(p.line, p.kind) for p in parsed.problems] == [(2, "wrong field count"), (3, "wrong field count")]
+    assert parsed.labels["va_mask"].tolist() == [False, False]
+
+
 def test_only_the_missing_units_of_a_half_invalid_row_are_masked():
     parsed = parse_labels(file_of("au", b"0,0,0,-1,1,1,1,0,0,0,1,1"), "f.txt")
     assert np.flatnonzero(~parsed.labels["au_mask"][0]).tolist() == [3]
