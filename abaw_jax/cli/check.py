@@ -58,7 +58,7 @@ def _split_option(option: str) -> tuple[str, str]:
 def _print(report: Report) -> None:
     console = Console(soft_wrap=True)
     if report.splits:
-        Console().print(_table(report.splits))
+        Console().print(split_table(report.splits))
     elif not report.stills:
         nothing = f"{report.root}: no label file, test list or sample file of any edition"
         console.print(nothing, markup=False, highlight=False)
@@ -96,14 +96,13 @@ def by_kind(problems: Iterable[Problem]) -> list[str]:
     return lines
 
 
-def _table(splits: tuple[SplitCount, ...]) -> Table:
-    table = Table(
-        box=box.SIMPLE, caption="found/official, where a source gives the number", caption_justify="left"
-    )
+def split_table(splits: tuple[SplitCount, ...]) -> Table:
+    caption = "found/official, where a source gives the number"
+    table = Table(box=None, caption=caption, caption_justify="left", padding=(0, 1, 0, 0))
     for name in ("task", "ed.", "split"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("tracks", "rows", "valid rows", "no image"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for split in splits:
         table.add_row(
             split.task,

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from abaw_jax.cli import COMMANDS, main
+from abaw_jax.cli.check import split_table
+from abaw_jax.corpus.check import SplitCount
 from abaw_jax.corpus.image_lists import read_image_list
 from abaw_jax.evaluation import files
 from abaw_jax.evaluation.table import RowTable
@@ -35,6 +38,15 @@ def test_check_fits_eighty_columns(tiny_root: Path, capsys, monkeypatch):
     main(["check", str(tiny_root), "--no-images"])
     table = capsys.readouterr().out.split("found/official")[0]
     assert max(len(line) for line in table.split("\n")) <= 80
+
+
+def test_the_real_corpus_fits_eighty_columns_too(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    counts = (356, 1_682_057, 1_679_857)
+    Console().print(split_table((SplitCount("expr", 10, "validation", *counts, 123_456, *counts),)))
+    out = capsys.readouterr().out
+    assert re.search("356/356 +1,682,057/1,682,057 +1,679,857/1,679,857 +123,456", out)
+    assert max(len(line) for line in out.split("\n")) <= 80
 
 
 def test_check_ends_with_zero_where_nothing_is_wrong(tiny_root: Path, capsys):
