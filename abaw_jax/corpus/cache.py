@@ -4,7 +4,10 @@ import dataclasses
 import hashlib
 import json
 import os
+import struct
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,12 @@ from abaw_jax.corpus.tracks import Corpus, Track
 
 REVISION = 2
 """Bumped by hand when the reader's results change: an index of another revision is built anew."""
+
+DAMAGE = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, struct.error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What an archive raises, and what is in it, once some of its bytes have changed."""
 
 
 def open_corpus(
@@ -89,7 +98,7 @@ def load(path: Path, root: Path) -> Corpus | None:
                 return None
             arrays = {key: file[key] for key in file.files if key != "meta"}
         return _corpus(root, meta, arrays)
-    except Exception:  # a damaged archive raises whatever its bytes happen to spell
+    except DAMAGE:
         return None
 
 

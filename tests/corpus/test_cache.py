@@ -98,6 +98,18 @@ def test_a_damaged_index_is_built_anew(harm, small_root: Path, tmp_path: Path):
     assert not opened(small_root, tmp_path / "cache")[1]
 
 
+def test_no_flipped_byte_of_an_index_stops_a_run(small_root: Path, tmp_path: Path):
+    good, _ = opened(small_root, tmp_path / "cache")
+    (index,) = (tmp_path / "cache").glob("index-*.npz")
+    data, rng = index.read_bytes(), np.random.default_rng(0)
+    for _ in range(150):
+        harmed = bytearray(data)
+        harmed[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        index.write_bytes(harmed)
+        found = cache.load(index, small_root)
+        assert found is None or list(found.tracks) == list(good.tracks)
+
+
 def test_an_index_of_an_older_reader_is_not_used(small_root: Path, tmp_path: Path, monkeypatch):
     opened(small_root, tmp_path / "cache")
     monkeypatch.setattr(cache, "REVISION", cache.REVISION + 1)
