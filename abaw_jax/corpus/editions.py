@@ -5,6 +5,7 @@ but in the path. Table 1.3 of the field's folder names: first a number beside `A
 the tree.
 """
 
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ SPLITS = {
 """Folder or file names that the organisers and most participants use; any other folder names itself."""
 
 
+@functools.cache
 def edition_from_name(name: str) -> int | None:
     """The number beside `ABAW` in a folder or file name: `6th_ABAW_Annotations`, `CVPR_5th_ABAW_VA…`."""
     folded = name.lower()

@@ -80,20 +80,22 @@ def read_sources(found: Scan, edition: int | None = None, splits: dict[str, str]
     sources = Sources()
     folders = _siblings(found.folders)
     roots = root_names(found.root)
+
+    @functools.cache
+    def around(folder: PurePosixPath) -> tuple[str | None, frozenset[str]]:
+        """The split that the caller gave a folder, and the folders of its set."""
+        given = next((splits[str(p)] for p in (folder, *folder.parents) if str(p) in splits), None)
+        above = ["" if p == PurePosixPath() else str(p) for p in folder.parents[:2]]
+        return given, frozenset().union(*(folders.get(name, frozenset()) for name in above))
+
     for path in found.texts:
         if on_file is not None:
             on_file(path)
         where = PurePosixPath(path)
-        given = next((splits[str(parent)] for parent in where.parents if str(parent) in splits), None)
-        above = ["" if parent == PurePosixPath() else str(parent) for parent in where.parents[1:3]]
-        beside = frozenset().union(*(folders.get(folder, frozenset()) for folder in above))
-        file = _File(
-            path,
-            str(found.root / path),
-            edition if edition is not None else edition_of(where, roots, beside),
-            given or split_of(where, roots[0]),
-            given is not None,
-        )
+        given, beside = around(where.parent)
+        own = edition if edition is not None else edition_of(where, roots, beside)
+        split = given or split_of(where, roots[0])
+        file = _File(path, f"{found.root}/{path}", own, split, given is not None)
         try:
             _read(file, sources)
         except UnusableFile as error:
