@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from abaw_jax.corpus.problems import Problem, shorten
+from abaw_jax.labels import LSD_FOLDERS
 
 KINDS = {
     **dict.fromkeys((".mp4", ".avi", ".mkv", ".mov", ".webm"), "videos"),
@@ -110,6 +111,8 @@ def _read_folder(found: Scan, folder: str) -> list[str]:
                 odd_images.append(name)
             else:
                 _file_entry(found, prefix + name, entry)
+    if folder.rpartition("/")[2] in LSD_FOLDERS:
+        return below  # stills under names of their own, not the rows of a track
     if rows:
         found.images.append(ImageFolder(folder, np.sort(np.array(rows, np.int64))))
     if odd_images:

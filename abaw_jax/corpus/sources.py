@@ -16,6 +16,8 @@ from abaw_jax.corpus.scan import Scan
 Key = tuple[str, int | None]
 """(task, edition)"""
 UNREADABLE = "unreadable file"
+HEADER_BYTES = 4096
+"""Enough for any header line: the body is taken apart where its reader is known."""
 SAMPLE_PLACE = re.compile(r"sample|example|release|prediction_files_format", re.IGNORECASE)
 """In the names of the organisers' own lists of test images; predictions beside them have other names."""
 
@@ -150,7 +152,7 @@ class _File:
 def _read(file: _File, sources: Sources) -> None:
     """Recognise one file by its header and file what it holds."""
     data = Path(file.name).read_bytes()
-    header, _ = split_header(data)
+    header, _ = split_header(data[:HEADER_BYTES])
     try:
         kind, task = recognise(header, file.name)
     except UnusableFile as error:

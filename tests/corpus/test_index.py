@@ -126,6 +126,12 @@ def test_aligned_crops_are_preferred(root: Path, tmp_path: Path):
     assert np.flatnonzero(track.has_image("cropped")).tolist() == [0]
 
 
+def test_stills_of_the_fourth_edition_are_no_tracks(root: Path, tmp_path: Path):
+    for name in ("ANGRER/0.jpg", "ANGRER/12345.jpg", "FEAR/00001.jpg"):
+        image(root, f"training_set_synthetic_images/{name}")
+    assert problems_of(root, tmp_path) == []
+
+
 def test_a_sample_with_holes(root: Path, tmp_path: Path):
     lines = "".join(f"9/{row:05d}.jpg,\n" for row in (1, 2, 4))
     write(root, "test_release/ABAW_VA_test_set_sample.txt", "image_location,valence,arousal\n" + lines)

@@ -16,7 +16,7 @@ from abaw_jax.corpus.synthetic import media
 from abaw_jax.corpus.synthetic.annotate import annotate
 from abaw_jax.corpus.synthetic.cast import SIZES, Part, Size, cast, cast_tiny
 from abaw_jax.corpus.synthetic.layout import LAYOUTS, write_annotations
-from abaw_jax.corpus.synthetic.odd import odd_bytes, odd_images, odd_labels, odd_sound
+from abaw_jax.corpus.synthetic.odd import SILENT_VIDEO, odd_bytes, odd_images, odd_labels, odd_sound
 from abaw_jax.corpus.synthetic.oracle import Witness
 
 RECORD = "synthetic.json"
@@ -162,7 +162,7 @@ def _write_video_of_parts(job: tuple[Plan, list[Part]]) -> None:
     sound = media.sound_of(parts, affects, parts[0].frames) if plan.with_sounds else None
     if plan.makes_videos:
         path = plan.root / "videos" / parts[0].batch / f"{stem}{parts[0].suffix}"
-        heard = None if plan.is_tiny and stem == "451" else sound
+        heard = None if plan.is_tiny and stem == SILENT_VIDEO else sound
         media.write_video(path, parts, affects, heard, TINY_VIDEO if plan.is_tiny else VIDEO)
     if sound is not None and plan.is_tiny:
         sound = odd_sound(stem, sound, media.SAMPLE_RATE_HZ)

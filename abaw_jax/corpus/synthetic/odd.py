@@ -14,6 +14,8 @@ TOKENS = ((0.038, -0.0421), (0.5, 0.0), (0.123456789012, 1.23456789012e-05))
 ABSENT_FROM_VALIDATION = facts.EXPRESSIONS.index("Fear")
 LATE_FACE_ROWS = 300
 SPARSE_SHARE = 0.07
+SILENT_VIDEO = "451"
+"""Neither its container nor the folder of sounds has any sound of it."""
 SOUND_SHORTER_S = 5.0
 SOUND_LONGER_S = 2.0
 
@@ -76,9 +78,9 @@ def odd_images(folder: Path, part: Part) -> None:
 
 
 def odd_sound(video: str, sound: np.ndarray, sample_rate_hz: int) -> np.ndarray | None:
-    """A sound that ends 5 s early, one that goes on for 2 s, and a video without any."""
+    """A sound that ends 5 s early, one that goes on for 2 s, and none."""
     if video == "493":
         return sound[: -round(SOUND_SHORTER_S * sample_rate_hz)]
     if video == "86":
         return np.concatenate([sound, np.zeros(round(SOUND_LONGER_S * sample_rate_hz), sound.dtype)])
-    return None if video == "451" else sound
+    return None if video == SILENT_VIDEO else sound

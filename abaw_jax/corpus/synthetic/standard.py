@@ -17,7 +17,6 @@ from abaw_jax.evaluation.truth import Truth
 
 SCORED = ("va", "expr", "au")
 
-
 SCHOOL = Size(train=96, validation=0, test=0, seconds=30.0)
 """What oracles learn from: as much as the training split of size `evidence`, however small the corpus."""
 
