@@ -121,9 +121,9 @@ def _preview(root: Path, parts: list) -> None:
     import matplotlib as mpl  # half a second that other runs need not pay
 
     mpl.use("agg")
-    from abaw_jax.corpus.synthetic.preview import contact_sheet, track_sheet
+    from abaw_jax.corpus.synthetic.preview import contact_sheet, most_telling, track_sheet
 
     faces, track = root / "preview_faces.png", root / "preview_track.png"
     contact_sheet(parts, faces)
-    track_sheet(max(parts, key=lambda part: part.rows), track)
+    track_sheet(most_telling(parts), track)
     print(f"look at {faces} and {track}")

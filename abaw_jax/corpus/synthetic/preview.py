@@ -32,6 +32,16 @@ def contact_sheet(parts: list[Part], path: Path, seed: int = 0) -> None:
     plt.close(figure)
 
 
+def most_telling(parts: list[Part]) -> Part:
+    """The track of which face and voice show most: a newcomer should see what there is to see."""
+
+    def shown(part: Part) -> float:
+        affect = part.affect()
+        return float(affect.is_visible.mean() * affect.is_heard.mean())
+
+    return max(parts, key=shown)
+
+
 def track_sheet(part: Part, path: Path) -> None:
     """Valence and arousal, expression, action units shown and true, prosody, and the voice's spectrogram."""
     affect = part.affect()

@@ -11,8 +11,9 @@ from PIL import Image
 
 from abaw_jax.corpus.containers import probe
 from abaw_jax.corpus.image_lists import read_lsd_list
-from abaw_jax.corpus.synthetic.cast import Size
+from abaw_jax.corpus.synthetic.cast import SIZES, Size, cast
 from abaw_jax.corpus.synthetic.make import Plan, make
+from abaw_jax.corpus.synthetic.preview import most_telling
 from abaw_jax.corpus.synthetic.stills import make_stills
 from abaw_jax.labels import LSD_FOLDERS
 
@@ -128,3 +129,9 @@ def test_stills_have_the_lsd_layout_and_a_shift(tmp_path: Path):
     assert sharpness("training_set_synthetic_images") != pytest.approx(
         sharpness("validation_set_real_images"), rel=0.03
     )
+
+
+def test_the_previewed_track_shows_its_face_and_its_voice():
+    affect = most_telling(cast(SIZES["demo"], seed=0)).affect()
+    assert affect.is_visible.mean() > 0.8
+    assert affect.is_heard.mean() > 0.6
