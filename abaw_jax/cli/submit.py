@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from abaw_jax.corpus.image_lists import ImageList, read_image_list, read_test_list
-from abaw_jax.corpus.problems import UnusableFile
 from abaw_jax.corpus.submission import LAYOUTS, TASKS_OF, write_submission
 from abaw_jax.corpus.validation import validate
 from abaw_jax.defaults import get_config
@@ -16,6 +15,7 @@ from abaw_jax.evaluation import files, fill, thresholds
 from abaw_jax.evaluation.rows import ROW_BITS, Rows, make_keys
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.labels import ACTION_UNITS, TASKS, VA_RANGE
+from abaw_jax.problems import UnusableFile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

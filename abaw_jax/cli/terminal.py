@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from abaw_jax.corpus.progress import OnProgress
+from abaw_jax.progress import OnProgress
 
 PLAIN_EVERY_S = 2.0
 

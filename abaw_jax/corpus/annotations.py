@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
 from abaw_jax import labels
-from abaw_jax.corpus.problems import Problem, UnusableFile, shorten
+from abaw_jax.problems import Problem, UnusableFile, shorten
 
 NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 PLAIN_BYTES = b"0123456789.,-+eE\n"

@@ -15,11 +15,11 @@ import numpy as np
 
 from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.index import build
-from abaw_jax.corpus.problems import Problem
-from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.scan import Scan, changed
 from abaw_jax.corpus.sources import UNREADABLE
 from abaw_jax.corpus.tracks import Corpus, Track
+from abaw_jax.problems import Problem
+from abaw_jax.progress import OnProgress, silent
 
 REVISION = 2
 """Bumped by hand when the reader's results change: an index of another revision is built anew."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from abaw_jax.corpus.problems import Problem, shorten
-from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.splits import Leak, all_leaks
 from abaw_jax.corpus.tracks import Corpus, SplitKey, Track
 from abaw_jax.labels import official_count
+from abaw_jax.problems import Problem, shorten
+from abaw_jax.progress import OnProgress, silent
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 TAIL_BYTES = 64

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from jaxtyping import Float
 
-from abaw_jax.corpus.problems import Problem, UnusableFile, shorten
+from abaw_jax.problems import Problem, UnusableFile, shorten
 
 FACTS_FILE = "video_facts.csv"
 FACTS_COLUMNS = ("stem", "fps", "frames", "duration_s")

@@ -24,7 +24,7 @@ from abaw_jax.corpus.annotations import (
     split_fields,
     split_header,
 )
-from abaw_jax.corpus.problems import Problem, UnusableFile, shorten
+from abaw_jax.problems import Problem, UnusableFile, shorten
 
 TRACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IMAGE = (

@@ -9,12 +9,12 @@ import numpy as np
 
 from abaw_jax.corpus import containers
 from abaw_jax.corpus.containers import VideoFacts
-from abaw_jax.corpus.problems import Problem, UnusableFile
-from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.rows import count_rows, lay_labels, row_problems
 from abaw_jax.corpus.scan import ImageFolder, Scan, scan
 from abaw_jax.corpus.sources import Source, Sources, read_sources
 from abaw_jax.corpus.tracks import Corpus, SplitKey, Track, video_stem
+from abaw_jax.problems import Problem, UnusableFile
+from abaw_jax.progress import OnProgress, silent
 
 ROWS_MINUS_FRAMES = range(-3, 3)
 """What the organisers' own files show: mostly 0 and +1, +2 in a dozen tracks, -3 in one."""

@@ -8,8 +8,8 @@ import numpy as np
 from abaw_jax import labels as facts
 from abaw_jax.corpus.annotations import Labels
 from abaw_jax.corpus.image_lists import ImageList
-from abaw_jax.corpus.problems import Problem
 from abaw_jax.corpus.sources import Key, Source, Sources
+from abaw_jax.problems import Problem
 
 LabelsOfTracks = dict[str, dict[Key, Labels]]
 

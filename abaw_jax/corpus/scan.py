@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from abaw_jax.corpus.problems import Problem, shorten
 from abaw_jax.labels import LSD_FOLDERS
+from abaw_jax.problems import Problem, shorten
 
 KINDS = {
     **dict.fromkeys((".mp4", ".avi", ".mkv", ".mov", ".webm"), "videos"),

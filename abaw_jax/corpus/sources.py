@@ -10,8 +10,8 @@ import numpy as np
 from abaw_jax.corpus.annotations import LabelFile, parse_labels, recognise, split_header
 from abaw_jax.corpus.editions import SPLITS, edition_of, root_names, split_of, task_of_test_list
 from abaw_jax.corpus.image_lists import TRACK_NAME, ImageList, parse_image_list, read_lsd_list, read_test_list
-from abaw_jax.corpus.problems import Problem, UnusableFile, shorten
 from abaw_jax.corpus.scan import Scan
+from abaw_jax.problems import Problem, UnusableFile, shorten
 
 Key = tuple[str, int | None]
 """(task, edition)"""

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from abaw_jax.corpus.annotations import Labels
 from abaw_jax.corpus.containers import VideoFacts, row_times
-from abaw_jax.corpus.problems import Problem
+from abaw_jax.problems import Problem
 
 SUBJECT = re.compile(r"_(?:left|right)$")
 IMAGE_KINDS = ("cropped_aligned", "cropped", "images")

@@ -9,8 +9,8 @@ from pathlib import Path
 from abaw_jax import labels as facts
 from abaw_jax.corpus.annotations import parse_number
 from abaw_jax.corpus.image_lists import ImageList
-from abaw_jax.corpus.problems import Problem, shorten
 from abaw_jax.corpus.submission import refuse_mtl_folders
+from abaw_jax.problems import Problem, shorten
 
 
 @dataclasses.dataclass

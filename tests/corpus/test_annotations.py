@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from abaw_jax import labels as facts
 from abaw_jax.corpus.annotations import LabelFile, format_labels, parse_labels, read_labels
-from abaw_jax.corpus.problems import UnusableFile
+from abaw_jax.problems import UnusableFile
 
 TASKS = ("va", "expr", "au")
 ROWS = {"va": b"0.038,-0.0421", "expr": b"3", "au": b"0,0,0,0,1,1,1,0,0,0,1,0"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from abaw_jax import labels as facts
 from abaw_jax.corpus.image_lists import parse_image_list, read_lsd_list, read_test_list
-from abaw_jax.corpus.problems import UnusableFile
+from abaw_jax.problems import UnusableFile
 
 MTL = facts.LABEL_HEADERS["mtl"].encode()
 ROW = b"video45_1/00001.jpg,0.5,-0.1,4,0,0,0,1,1,1,1,0,0,0,1,0"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from abaw_jax.corpus import containers
 from abaw_jax.corpus.containers import VideoFacts
-from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.synthetic import media
 from abaw_jax.corpus.synthetic.annotate import annotate
 from abaw_jax.corpus.synthetic.cast import SIZES, Part, Size, cast, cast_tiny
 from abaw_jax.corpus.synthetic.layout import LAYOUTS, write_annotations
 from abaw_jax.corpus.synthetic.odd import SILENT_VIDEO, odd_bytes, odd_images, odd_labels, odd_sound
 from abaw_jax.corpus.synthetic.oracle import Witness
+from abaw_jax.progress import OnProgress, silent
 
 RECORD = "synthetic.json"
 REVISION = 1

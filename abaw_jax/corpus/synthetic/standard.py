@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.synthetic.cast import Part, Size, cast
 from abaw_jax.corpus.synthetic.make import update_record, witness
 from abaw_jax.corpus.synthetic.oracle import ORACLES, Answer, Witness, ceiling, consult, floor
@@ -14,6 +13,7 @@ from abaw_jax.evaluation.intervals import intervals
 from abaw_jax.evaluation.scores import Result, evaluate
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.truth import Truth
+from abaw_jax.progress import OnProgress, silent
 
 SCORED = ("va", "expr", "au")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from abaw_jax.corpus.progress import OnProgress, silent
 from abaw_jax.corpus.synthetic.cast import split_seed
 from abaw_jax.corpus.synthetic.face import Look, sample_identity
 from abaw_jax.corpus.synthetic.render import render_crops
 from abaw_jax.labels import LSD_EXPRESSIONS, LSD_FOLDERS, LSD_HEADER
+from abaw_jax.progress import OnProgress, silent
 
 TEST_LIST = "LSD_Challenge_test_set_release.txt"
 LOOKS_PER_IDENTITY = 4
