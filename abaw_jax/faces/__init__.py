@@ -1,0 +1,1 @@
+"""Faces in frames: detect, align, track, cut out."""
