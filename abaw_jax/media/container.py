@@ -79,7 +79,9 @@ class Reading:
         """What to tell of the whole reading, once it is over."""
         path = str(self.container.name)
         if self.failed:
-            about = f", the first about {self.first_failed_s:.2f} s" if self.first_failed_s is not None else ""
+            about = (
+                f", the first about {self.first_failed_s:.2f} s" if self.first_failed_s is not None else ""
+            )
             found = f"{self.failed} of {self.packets} packets undecodable{about}"
             yield Problem(path, None, f"damaged {self.stream.type}", found, "every packet to decode")
         if tail := self._tail():

@@ -6,7 +6,7 @@ from jaxtyping import UInt8
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
-    """a b c d of x' = a x + c y, y' = b x + d y, in pixels with y downwards; None where nothing is said.
+    """The a b c d of x' = a x + c y, y' = b x + d y, in pixels, y downwards; None where nothing is said.
 
     ISO/IEC 14496-12, the matrix of the track header: nine 32-bit numbers, of which these turn and mirror.
     """

@@ -20,7 +20,7 @@ HELD_BACK = 64
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """One picture of a video. `index` counts from 0 in the order of presentation: row index + 1 of a track."""
+    """One picture of a video. `index` counts from 0 in the order of presentation: it is row index + 1."""
 
     index: int
     time_s: float
@@ -79,7 +79,7 @@ class _Decoding:
             self.told = list(self.reading.problems())
 
     def _counts(self) -> bool:
-        """AVI numbers packets as they are decoded: where frames are shown in another order, they tell nothing.
+        """AVI numbers packets as they are decoded: where frames are shown in another order, that is nothing.
 
         Then frames are counted. FFmpeg's parser repairs the stamps of some codecs, which shows as disorder.
         """
