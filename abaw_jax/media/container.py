@@ -97,8 +97,8 @@ class Reading:
         if self.packets < declared:
             return f"{self.packets} frames", f"{declared} frames by its header"
         duration_s = (self.container.duration or 0) / av.time_base
-        promised_s = (self.container.start_time or 0) / av.time_base + duration_s
+        # counted from 0 or from the first packet, as the format will: the shorter reading is no false alarm
         is_declared = self.container.format.name not in GUESSED_DURATIONS
-        if duration_s and is_declared and self.end_s < promised_s - SHORT_S:
-            return until, f"{promised_s:.2f} s by its header"
+        if is_declared and self.end_s < duration_s - SHORT_S:
+            return until, f"{duration_s:.2f} s by its header"
         return None

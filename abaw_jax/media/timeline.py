@@ -65,7 +65,7 @@ class Timeline:
             self._laid += count
             yield np.zeros(count, np.float32)
 
-    def lay(self, samples: Float32[np.ndarray, " s"]) -> Float32[np.ndarray, " s"]:
+    def lay(self, samples: Float32[np.ndarray, " s"]) -> Float32[np.ndarray, " heard"]:
         """The part of the next samples that is heard: none before second 0, none on top of other sound."""
         unheard = min(max(0, self._laid - self._at), len(samples))
         self._at += len(samples)
