@@ -26,9 +26,9 @@ def similarity(
     Least squares over turn, scale and shift (Umeyama 1991). A product with one complex number cannot mirror,
     so a mirrored face is never made; where no turn fits better than any other there is no answer.
     """
-    points, wanted = _complex(landmarks), _complex(target)
-    if not np.isfinite(points).all():
+    if not np.isfinite(landmarks).all():
         return None
+    points, wanted = _complex(landmarks), _complex(target)
     source, goal = points - points.mean(), wanted - wanted.mean()
     spread = np.sum(np.abs(source) ** 2)
     if spread < len(source) * SMALLEST_SPREAD_PX**2:
@@ -79,8 +79,8 @@ def _window(
     """The part of the frame that the crop looks at; None if it looks past the frame."""
     low = np.floor([corners.real.min() - margin_px, corners.imag.min() - margin_px])
     high = np.ceil([corners.real.max() + margin_px, corners.imag.max() + margin_px]) + 1
-    left, top = np.clip(low, 0, (shape[1], shape[0])).astype(int)
-    right, bottom = np.clip(high, 0, (shape[1], shape[0])).astype(int)
+    left, top = np.clip(low, 0, (shape[1], shape[0])).astype(int).tolist()
+    right, bottom = np.clip(high, 0, (shape[1], shape[0])).astype(int).tolist()
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -33,6 +33,7 @@ class Faces:
         return Faces(self.boxes[rows], self.scores[rows], self.landmarks[rows])
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds the faces of every image of a batch of frames of one size."""
 

@@ -101,7 +101,7 @@ class Mtcnn:
 
 @functools.partial(jax.jit, static_argnames="scales")
 def _propose(variables, images, scales: tuple[float, ...]):
-    return [PNet().apply(variables, pyramid.shrink(images, scale)) for scale in scales]
+    return [PNet().apply(variables, level) for level in pyramid.levels(images, scales)]
 
 
 @jax.jit

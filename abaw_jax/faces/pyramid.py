@@ -18,26 +18,45 @@ def scales(height_px: int, width_px: int, min_face_px: float) -> tuple[float, ..
     """
     largest = CELL_PX / max(min_face_px, CELL_PX)
     short = min(height_px, width_px) * largest
-    levels = int(np.floor(np.log(short / CELL_PX) / -np.log(STEP))) + 1 if short >= CELL_PX else 0
-    return tuple(largest * STEP**level for level in range(levels))
+    count = int(np.floor(np.log(short / CELL_PX) / -np.log(STEP))) + 1 if short >= CELL_PX else 0
+    return tuple(largest * STEP**level for level in range(count))
 
 
-def shrink_matrix(length: int, scale: float) -> Float[np.ndarray, "m n"]:
-    """Means over areas: entry (i, j) is the part of output i that input j covers."""
-    shrunk = int(length * scale)
+def levels(images: UInt8[Array, "b h w 3"], scales: tuple[float, ...]) -> list[Float[Array, "b m n 3"]]:
+    """Normalised images at each scale, without aliasing. All sizes are fixed, so matrices are constants.
+
+    Large frames are first summed over small blocks, once for all levels: half a block is the most by which an
+    area of the first level is off.
+    """
+    height, width = images.shape[1:3]
+    block = max(1, int(0.5 / scales[0])) if scales else 1
+    planes = _block_means(images, block).transpose(0, 3, 1, 2)
+    shrunk = []
+    for scale in scales:
+        rows = jnp.asarray(area_means(height, int(height * scale), block))
+        columns = jnp.asarray(area_means(width, int(width * scale), block))
+        level = jnp.einsum("mh,bchw,nw->bcmn", rows, planes, columns)
+        shrunk.append(normalise(level.transpose(0, 2, 3, 1)))
+    return shrunk
+
+
+def area_means(length: int, shrunk: int, block: int = 1) -> Float[np.ndarray, "m n"]:
+    """A matrix whose entry (i, j) is the part of output i that block j of the inputs covers."""
     edges = np.arange(shrunk + 1) * (length / shrunk)
-    low = np.maximum(edges[:-1, None], np.arange(length)[None])
-    high = np.minimum(edges[1:, None], np.arange(1, length + 1)[None])
-    return (np.maximum(high - low, 0) * (shrunk / length)).astype(np.float32)
+    blocks = np.arange(length // block + 1) * block
+    low = np.maximum(edges[:-1, None], blocks[None, :-1])
+    high = np.minimum(edges[1:, None], blocks[None, 1:])
+    covered = np.maximum(high - low, 0)
+    return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def shrink(images: UInt8[Array, "b h w 3"], scale: float) -> Float[Array, "b m n 3"]:
-    """Normalised images, shrunk without aliasing. Sizes are fixed, so the matrices are constants."""
-    rows = jnp.asarray(shrink_matrix(images.shape[1], scale))
-    columns = jnp.asarray(shrink_matrix(images.shape[2], scale))
-    planes = images.transpose(0, 3, 1, 2).astype(jnp.float32)
-    planes = jnp.einsum("mh,bchw,nw->bcmn", rows, planes, columns)
-    return normalise(planes.transpose(0, 2, 3, 1))
+def _block_means(images: UInt8[Array, "b h w 3"], block: int) -> Float[Array, "b m n 3"]:
+    """Whole blocks only; summed as integers, which is several times as fast as as floats."""
+    batch, height, width, _ = images.shape
+    rows, columns = height // block, width // block
+    whole = images[:, : rows * block, : columns * block]
+    sums = whole.reshape(batch, rows, block, columns, block, 3).astype(jnp.int32).sum(axis=(2, 4))
+    return sums.astype(jnp.float32) / block**2
 
 
 def normalise(images):
