@@ -224,6 +224,14 @@ def test_a_broken_clock_is_told_and_not_followed():
     assert timeline.wild_jump_s is not None
 
 
+def test_holes_add_up_to_no_more_than_an_hour():
+    timeline = Timeline(1000)
+    timeline.starts(0.0, 0.0)
+    followed = [timeline.starts(k * 1000.0, 0.0) for k in range(1, 6)]
+    assert followed == [True, True, True, False, False]
+    assert timeline.silent_s == 3000
+
+
 def test_sound_on_top_of_sound_is_not_heard_twice():
     timeline = Timeline(1000)
     timeline.starts(0.0, 0.1)

@@ -93,6 +93,13 @@ def test_what_is_no_image_is_refused_by_name(tmp_path, content, message):
         read_image(tmp_path / "a.jpg")
 
 
+def test_formats_that_nobody_ships_faces_in_are_refused(tmp_path, picture):
+    picture.save(tmp_path / "a.pcx")
+    with pytest.raises(UnusableFile, match="cannot identify"):
+        read_image(tmp_path / "a.pcx")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [9500, 12_000, 60_000])
 def test_bombs_are_refused_before_they_are_decoded(tmp_path, side):
     header = f"P6 {side} {side} 255\n".encode()
