@@ -51,7 +51,7 @@ class Mtcnn:
 
     @functools.cached_property
     def _params(self) -> dict[str, dict]:
-        return {net: {"params": weights.load(net, self.folder)} for net in ("pnet", "rnet", "onet")}
+        return jax.device_put({net: {"params": weights.load(net, self.folder)} for net in weights.SHA256})
 
     def _detect(self, images: np.ndarray, scales: tuple[float, ...]) -> list[Faces]:
         owner, found = self._propose(images, scales)

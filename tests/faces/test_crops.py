@@ -177,3 +177,13 @@ def test_a_synthetic_person_is_cut_out_where_they_are(detector, people):
     cut = list(crops(lambda: iter(video(frames)), ["v"], detector))
     for (_, rows), frame, points in zip(cut, frames, landmarks, strict=True):
         assert np.abs(rows["v"].astype(int) - align(frame, points)).mean() < 16
+
+
+def test_a_cut_to_somebody_else_and_back_is_followed_in_pixels(detector, people):
+    frames, _ = people(range(2), 1)
+    scene = [frames[0]] * 5 + [frames[1]] * 5 + [frames[0]] * 5
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8) for image in scene]
+    sightings = list(follow(video(noisy), detector))
+    assert [s.shot for s in sightings] == [0] * 5 + [1] * 5 + [2] * 5
+    assert [s.ids.tolist() for s in sightings] == [[0]] * 5 + [[1]] * 5 + [[0]] * 5
