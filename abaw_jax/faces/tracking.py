@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from abaw_jax.faces.looks import Look, blend
+from abaw_jax.faces.looks import Album, Look
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,19 +44,19 @@ class Person:
     place: complex
     size: float
     time_s: float
-    look: Look | None
+    album: Album = dataclasses.field(default_factory=Album)
     velocity: complex = 0
     is_moving: bool = True
     """Seen in this shot, so motion says something."""
 
-    POSITION_GAIN, VELOCITY_GAIN, SIZE_GAIN, LOOK_GAIN = 0.7, 0.35, 0.5, 0.2
+    POSITION_GAIN, VELOCITY_GAIN, SIZE_GAIN = 0.7, 0.35, 0.5
 
     def expected(self, time_s: float) -> complex:
         """Where the face should be by now."""
         return self.place + self.velocity * (time_s - self.time_s)
 
     def see(self, place: complex, size: float, time_s: float, look: Look | None) -> None:
-        """Correct place and velocity by what was missed by (an alpha-beta filter), the look slowly."""
+        """Correct place and velocity by what was missed by: an alpha-beta filter."""
         elapsed_s = time_s - self.time_s
         if self.is_moving and elapsed_s > 0:
             missed = place - self.expected(time_s)
@@ -65,8 +65,7 @@ class Person:
             self.size += self.SIZE_GAIN * (size - self.size)
         else:
             self.place, self.size, self.velocity = place, size, 0
-        if look is not None:
-            self.look = blend(self.look, look, self.LOOK_GAIN) if self.look is not None else look
+        self.album.add(look)
         self.time_s, self.is_moving = time_s, True
 
 
@@ -113,7 +112,7 @@ class Tracker:
         growth = abs(math.log(size / person.size)) / math.log(self.settings.growth)
         if distance > 1 or growth > 1:
             return math.inf
-        return distance + 0.25 * growth + 0.25 * (1 - _likeness(person.look, look))
+        return distance + 0.25 * growth + 0.25 * (1 - person.album.likeness(look))
 
     def _by_look(self, looks: list, taken: dict[int, Person]) -> dict[int, Person]:
         faces = [k for k, look in enumerate(looks) if look is not None and k not in taken]
@@ -123,26 +122,20 @@ class Tracker:
         return {faces[face]: persons[owner] for face, owner in _assign(costs)}
 
     def _unlike(self, person: Person, look: Look) -> float:
-        likeness = _likeness(person.look, look)
+        likeness = person.album.likeness(look)
         return 1 - likeness if likeness >= self.settings.likeness else math.inf
 
     def _see(
         self, person: Person | None, place: complex, size: float, time_s: float, look: Look | None
     ) -> int:
         if person is None:
-            person = Person(self._next_id, place, size, time_s, look)
+            person = Person(self._next_id, place, size, time_s)
             self._next_id += 1
             self._persons.append(person)
             if len(self._persons) > self.settings.remembered:
                 self._persons.remove(min(self._persons, key=lambda p: p.time_s))
-        else:
-            person.see(place, size, time_s, look)
+        person.see(place, size, time_s, look)
         return person.id
-
-
-def _likeness(first: Look | None, second: Look | None) -> float:
-    """From -1 to 1; without looks nothing is like anything, and nothing unlike."""
-    return float(first @ second) if first is not None and second is not None else 0.0
 
 
 def _assign(costs: Sequence[Sequence[float]]) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from abaw_jax.faces.looks import look_of, unit
+from abaw_jax.faces.looks import VIEWS, Album, look_of
 from abaw_jax.faces.shots import Shots
 from abaw_jax.faces.tracking import Tracker, Tracking
 
@@ -25,7 +25,8 @@ def run(tracker: Tracker, frames: list[list], looks: list | None = None, start: 
 
 
 def a_look(seed: int) -> np.ndarray:
-    return unit(np.random.default_rng(seed).normal(size=192))
+    values = np.random.default_rng(seed).normal(size=192)
+    return values / np.linalg.norm(values)
 
 
 @pytest.mark.parametrize("speed_px", [4, 9, 16])
@@ -134,3 +135,15 @@ def test_looks_do_not_mind_the_light(people):
     frames, landmarks = people(range(1), 1)
     dim = (frames[0] * 0.6).astype(np.uint8)
     assert look_of(frames[0], landmarks[0]) @ look_of(dim, landmarks[0]) > 0.99
+
+
+def test_an_album_knows_different_views_and_forgets_the_oldest():
+    album = Album()
+    assert album.likeness(a_look(0)) == 0
+    for seed in range(VIEWS + 1):
+        for _ in range(3):
+            album.add(a_look(seed))
+    assert album.likeness(a_look(0)) < 0.9
+    assert all(album.likeness(a_look(seed)) == pytest.approx(1) for seed in range(1, VIEWS + 1))
+    album.add(np.zeros(192))
+    assert album.likeness(a_look(1)) == pytest.approx(1)
