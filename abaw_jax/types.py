@@ -10,6 +10,9 @@ from typing import Any
 Array = Any
 """numpy on the host, jax on the device: the contracts below are the same."""
 
+DType = Any
+"""`jnp.float32`, `jnp.bfloat16`: what networks compute in."""
+
 Batch = Mapping[str, Array]
 """A flat dict: `<stream>` [b n …] with its `present/<stream>` [b n]; labels `va` [b t 2], `expr` [b t],
 `au` [b t 12], each with `<task>_mask`; `track` and `row` for putting predictions back."""

@@ -1,0 +1,1 @@
+"""Frozen encoders: backbone, preprocessing and weights as one thing."""

@@ -1,0 +1,129 @@
+"""A folder of weights in Hugging Face layout, read as it is: JSON and safetensors, never pickle."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pth", "model.pt")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+)
+HASH_BLOCK_BYTES = 1 << 22
+
+
+class UnusableWeights(ValueError):
+    """Weights that are missing or not what they claim to be: never replaced by random numbers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A folder in Hugging Face layout: `config.json` and safetensors, in one file or sharded by an index."""
+
+    folder: Path
+    source: str
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """What `config.json` says."""
+        return self.read_json(CONFIG)
+
+    @property
+    def name(self) -> str:
+        """A short name for people: the last part of the hub id or folder."""
+        return self.source.partition("@")[0].rstrip("/").rpartition("/")[2] or "weights"
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """One of the folder's JSON files."""
+        path = self.folder / name
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UnusableWeights(
+                f"{path}: no such file; expected a folder in Hugging Face layout"
+            ) from error
+        except ValueError as error:
+            raise UnusableWeights(f"{path}: not JSON ({error})") from error
+        if not isinstance(found, dict):
+            raise UnusableWeights(f"{path}: found {type(found).__name__}, expected a JSON object")
+        return found
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What `preprocessor_config.json` says; empty where the folder has none."""
+        return self.read_json(PREPROCESSOR) if (self.folder / PREPROCESSOR).exists() else {}
+
+    @functools.cached_property
+    def weight_files(self) -> tuple[Path, ...]:
+        """The safetensors files, of a sharded model all of them."""
+        if (self.folder / WEIGHTS).exists():
+            return (self.folder / WEIGHTS,)
+        if (self.folder / INDEX).exists():
+            return tuple(self._shard(name) for name in sorted(set(self._index().values())))
+        pickles = [name for name in PICKLES if (self.folder / name).exists()]
+        if pickles:
+            raise UnusableWeights(pickle_message(str(self.folder), pickles[0]))
+        raise UnusableWeights(f"{self.folder}: found neither {WEIGHTS} nor {INDEX}; expected one of them")
+
+    def _index(self) -> dict[str, str]:
+        places = self.read_json(INDEX).get("weight_map")
+        if not isinstance(places, dict) or not places:
+            raise UnusableWeights(f"{self.folder / INDEX}: found no weight_map, expected one")
+        return places
+
+    def _shard(self, name: str) -> Path:
+        if Path(name).name != name:
+            raise UnusableWeights(
+                f"{self.folder / INDEX}: found {name!r}, expected a file name without folders"
+            )
+        path = self.folder / name
+        if not path.exists():
+            raise UnusableWeights(f"{path}: no such file; {INDEX} names it")
+        return path
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of the weights' bytes; of a sharded model over its files' digests in order."""
+        digests = [sha256_of(path) for path in self.weight_files]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Every array of the files by its name."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        found: dict[str, np.ndarray] = {}
+        for path in self.weight_files:
+            try:
+                found |= load_file(path)
+            except (SafetensorError, KeyError, OSError) as error:
+                raise UnusableWeights(f"{path}: unreadable safetensors ({error})") from error
+        return found
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def pickle_message(source: str, name: str) -> str:
+    """Why a pickle is not read, and the way out."""
+    return (
+        f"{source}: found only {name}, a pickle, which can run any code when it is read; expected {WEIGHTS}. "
+        f"`abaw convert {source} --out FOLDER` (needs the extra [parity]) makes that from it"
+    )

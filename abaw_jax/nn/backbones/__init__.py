@@ -1,0 +1,1 @@
+"""The encoders' networks, submodules named as in the Hugging Face file."""
