@@ -74,11 +74,9 @@ def compute_dtype(name: str) -> DType:
 
 
 def in_compute_dtype(variables: Variables, dtype: DType) -> Variables:
-    """Kernels in the dtype they are multiplied in; norms, biases and embeddings stay as they are."""
-    if dtype == jnp.float32:
-        return variables
+    """On the device: kernels in the dtype they are multiplied in; norms, biases, embeddings in float32."""
 
     def cast(path: tuple, leaf: Array) -> Array:
-        return jnp.asarray(leaf, dtype) if path[-1].key == "kernel" else leaf
+        return jnp.asarray(leaf, dtype if path[-1].key == "kernel" else jnp.float32)
 
     return jax.tree_util.tree_map_with_path(cast, variables)

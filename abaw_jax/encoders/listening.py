@@ -24,6 +24,8 @@ def hearing_of(
     Past-only: one vector every `hop_s` (by default 0.1 s), from a chunk that ends there.
     """
     vectors = round((options.chunk_s or chunk_s) * sample_rate_hz / stride)
+    if options.chunk_s is None and most_vectors is not None:
+        vectors = min(vectors, most_vectors)
     if vectors < 1 or (most_vectors is not None and vectors > most_vectors):
         most = "" if most_vectors is None else f" to {most_vectors * stride / sample_rate_hz:g}"
         raise ValueError(f"chunk_s={options.chunk_s}: expected {stride / sample_rate_hz:g}{most} seconds")

@@ -47,7 +47,8 @@ def mel_filters(
     `is_area_one` divides each by its width (Slaney), so that all weigh noise alike.
     """
     to_mel, to_hz = SCALES[scale]
-    corners = to_hz(np.linspace(to_mel(low_hz), to_mel(high_hz), mels + 2))
+    low, high = to_mel(np.array([low_hz, high_hz]))
+    corners = to_hz(np.linspace(low, high, mels + 2))
     hz = np.linspace(0, sample_rate_hz / 2, fft // 2 + 1)
     rising = (hz - corners[:-2, None]) / np.diff(corners)[:-1, None]
     falling = (corners[2:, None] - hz) / np.diff(corners)[1:, None]

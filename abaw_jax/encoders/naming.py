@@ -92,7 +92,7 @@ def _laid_out(
         )
     if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
         raise UnusableWeights(f"{checkpoint.folder}: {key}: found {value.dtype}, expected floating point")
-    return np.ascontiguousarray(turned, np.float32)
+    return np.array(turned, np.float32, order="C")
 
 
 def _in_file(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
@@ -51,7 +52,8 @@ class Parity:
 
     def variables(self, folder: Path, spelling: Spelling, module, *inputs: Any):
         """Ours, through the loader."""
-        return load_variables(template_of(module.init, *inputs), open_checkpoint(folder), spelling)
+        found = load_variables(template_of(module.init, *inputs), open_checkpoint(folder), spelling)
+        return jax.tree.map(jnp.asarray, found)
 
     def blocks(self, ours: Callable, model, theirs: Callable, rename=lambda name: name) -> dict[str, float]:
         """Errors of every block that both sides have, each held to `BLOCK`.
@@ -64,10 +66,9 @@ class Parity:
         errors = {}
         for name in mine.keys() & reference.keys():
             value = reference[name]
-            if value.shape != mine[name].shape:
+            if value.squeeze().shape != mine[name].squeeze().shape:
                 value = value.transpose(FROM_TORCH[value.ndim])
-            if value.size:
-                errors[name] = error(mine[name].reshape(value.shape), value)
+            errors[name] = error(mine[name].squeeze(), value.squeeze())
         worst = {name: e for name, e in errors.items() if e > BLOCK}
         assert not worst, worst
         return errors

@@ -29,12 +29,13 @@ def tiny(act: str, patch: int, image: int, heads: int, width: int, eos: int):
     )
 
 
-def prompts(eos: int) -> tuple[np.ndarray, np.ndarray]:
+def prompts(eos: int) -> tuple[jax.Array, jax.Array]:
     ids = np.random.default_rng(0).integers(3, 90, (4, 11))
     end = 96 if eos == 2 else eos  # OpenAI's first configs: the largest id ends a text
     for row, length in enumerate((3, 11, 7, 5)):
         ids[row, length - 1 :] = end
-    return ids.astype(np.int32), np.arange(11)[None] < np.array([[3], [11], [7], [5]])
+    is_token = np.arange(11)[None] < np.array([[3], [11], [7], [5]])
+    return jnp.asarray(ids, jnp.int32), jnp.asarray(is_token)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -43,26 +44,29 @@ def test_both_towers_agree_block_by_block_and_as_a_whole(case: str, parity):
     folder = parity.save(model)
     config = Config.from_json(model.config.to_dict())
     size = CASES[case]["image"]
-    images = np.random.default_rng(1).standard_normal((3, size, size, 3)).astype(np.float32)
+    images = jnp.asarray(np.random.default_rng(1).standard_normal((3, size, size, 3)), jnp.float32)
     ids, is_token = prompts(CASES[case]["eos"])
     module = CLIP(config)
     variables = parity.variables(folder, SPELLING, module, images, ids)
-    pixels = torch.tensor(images).permute(0, 3, 1, 2)
+    pixels = torch.tensor(np.asarray(images)).permute(0, 3, 1, 2)
     errors = parity.blocks(
         lambda **more: module.apply(variables, images, ids, **more),
         model,
-        lambda: model(torch.tensor(ids).long(), pixels),
+        lambda: model(torch.tensor(np.asarray(ids)).long(), pixels),
     )
     assert len(errors) > 60
     with torch.no_grad():
-        theirs = model(torch.tensor(ids).long(), pixels)
-        masked = model.get_text_features(torch.tensor(ids).long(), torch.tensor(is_token).long())
+        theirs = model(torch.tensor(np.asarray(ids)).long(), pixels)
+        pooled = model.vision_model(pixels).pooler_output
+        masked = model.get_text_features(
+            torch.tensor(np.asarray(ids)).long(), torch.tensor(np.asarray(is_token)).long()
+        )
     ours = module.apply(variables, images, ids)
     for name, reference in (("image", theirs.image_embeds), ("text", theirs.text_embeds)):
         normed = ours[name] / np.linalg.norm(ours[name], axis=-1, keepdims=True)
         parity.whole(normed, reference)
     parity.whole(ours["patches"], theirs.vision_model_output.last_hidden_state[:, 1:])
-    parity.whole(ours["pooled"], theirs.vision_model_output.pooler_output)
+    parity.whole(ours["pooled"], pooled)
     parity.whole(
         module.apply(variables, ids, is_token, method="encode_text")["text"],
         getattr(masked, "pooler_output", masked),
@@ -74,11 +78,11 @@ def test_bfloat16_is_no_further_off_than_torchs(parity):
     model = tiny(**CASES["openai"])
     folder = parity.save(model)
     config = Config.from_json(model.config.to_dict())
-    images = np.random.default_rng(1).standard_normal((16, 30, 30, 3)).astype(np.float32)
+    images = jnp.asarray(np.random.default_rng(1).standard_normal((16, 30, 30, 3)), jnp.float32)
     module = CLIP(config, jnp.bfloat16)
-    variables = parity.variables(folder, SPELLING, module, images, np.zeros((1, 11), np.int32))
+    variables = parity.variables(folder, SPELLING, module, images, jnp.zeros((1, 11), jnp.int32))
     ours = module.apply(variables, images, method="encode_image")["image"]
-    pixels = torch.tensor(images).permute(0, 3, 1, 2)
+    pixels = torch.tensor(np.asarray(images)).permute(0, 3, 1, 2)
     with torch.no_grad():
         exact = model.get_image_features(pixels)
         rough = model.bfloat16().get_image_features(pixels.bfloat16())
