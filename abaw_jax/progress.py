@@ -1,10 +1,14 @@
 """How long work tells how far it is, without knowing who listens."""
 
-from collections.abc import Callable
-
-OnProgress = Callable[[str, int, int | None], None]
-"""(stage, done, total); total is None while it is not known."""
+from typing import Protocol, runtime_checkable
 
 
-def silent(stage: str, done: int, total: int | None) -> None:
+@runtime_checkable
+class OnProgress(Protocol):
+    """Called again and again; `total` is None while it is not known, `note` is anything worth a glance."""
+
+    def __call__(self, stage: str, done: int, total: int | None, note: str = "") -> None: ...
+
+
+def silent(stage: str, done: int, total: int | None, note: str = "") -> None:
     """Nobody listens."""

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abaw_jax.cli.terminal import progress
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.corpus.check import Report, SplitCount, check
 from abaw_jax.problems import Problem
+from abaw_jax.terminal import progress
 
 SHOWN_LEAKS = 10
 SHOWN_OF_A_KIND = 3

@@ -9,13 +9,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from abaw_jax.cli.terminal import progress
 from abaw_jax.corpus.synthetic.cast import SIZES
 from abaw_jax.corpus.synthetic.layout import LAYOUTS
 from abaw_jax.corpus.synthetic.make import Plan, make
 from abaw_jax.corpus.synthetic.standard import SCORED, of_split, record_standards, school, standards
 from abaw_jax.corpus.synthetic.stills import make_stills
 from abaw_jax.defaults import get_config
+from abaw_jax.terminal import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

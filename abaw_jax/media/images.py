@@ -1,7 +1,5 @@
 """Images of faces as RGB pixels: exactly what the file says, or an error that says what it is instead."""
 
-import collections
-import concurrent.futures
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -11,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, ImageOps
 
+from abaw_jax.media.threads import ordered_map
 from abaw_jax.problems import Problem, UnusableFile, shorten
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
@@ -68,17 +67,8 @@ def read_images(
 
     Decoded in threads (Pillow's decoders run beside each other), at most `ahead` before they are taken.
     """
-    waiting: collections.deque = collections.deque()
-    pool = concurrent.futures.ThreadPoolExecutor(threads, "images")
-    try:
-        for path in paths:
-            waiting.append(pool.submit(_read_or_tell, path))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for _, image in ordered_map(_read_or_tell, paths, threads, ahead):
+        yield image
 
 
 def _read_or_tell(path: Path) -> np.ndarray | Problem:

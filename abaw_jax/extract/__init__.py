@@ -1,0 +1,1 @@
+"""The job that turns pixels and sound into stored features, once."""

@@ -1,0 +1,111 @@
+"""`--mode=extract`: open the corpus, run the job or only say what it would do, and tell how it went."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from abaw_jax.corpus.cache import open_corpus
+from abaw_jax.extract.job import Job, Summary, make_job
+from abaw_jax.extract.streams import Stream
+from abaw_jax.terminal import progress
+
+SHOWN_OF_A_KIND = 3
+
+
+def run(config: Mapping[str, Any], is_dry: bool) -> int:
+    """Returns the exit code: 0, also where single images were skipped and told."""
+    root = config["corpus"]["root"]
+    if root is None:
+        raise ValueError("--config.corpus.root=FOLDER is missing; `abaw synth FOLDER` makes a corpus to try")
+    with progress("extract") as show:
+        where = Path(root), config["corpus"]["edition"]
+        corpus = open_corpus(*where, index_times=config["corpus"]["index_times"], on_progress=show)
+        job = make_job(corpus, config, show)
+        summary = None if is_dry else job.run()
+    for name, why in job.plan.stale.items():
+        print(f"{'to be made' if is_dry else 'made'} again: {name}: {why}")
+    if summary is None:
+        _print_plan(job)
+    else:
+        _print_summary(job, summary)
+    return 0
+
+
+def _print_plan(job: Job) -> None:
+    """Rows, bytes, and an estimate from a few real batches."""
+    for stream in job.streams:
+        wanted = job.plan.wanted[stream.name]
+        vectors = sum(_expected_vectors(stream, track) for track in wanted)
+        size = vectors * stream.spec.bytes_a_vector
+        inputs = _inputs(job, stream)
+        rate = _inputs_a_second(job, stream) if inputs else 1.0
+        print(
+            f"{stream.name}: {len(wanted)} tracks to make, {job.plan.kept[stream.name]} there; "
+            f"{vectors:,} vectors, {_bytes(size)}; about {_duration(inputs / rate)} at {rate:,.1f} inputs/s"
+        )
+        print(f"  into {stream.features.path}")
+
+
+def _expected_vectors(stream: Stream, track) -> int:
+    if stream.spec.grid.kind == "rows":
+        return len(stream.spec.grid.rows(track.rows, track.fps))
+    seconds = track.facts.duration_s if track.facts else 0.0
+    return round(seconds * stream.spec.grid.rate_hz)
+
+
+def _inputs(job: Job, stream: Stream) -> int:
+    """Images, or chunks of sound."""
+    if stream.modality == "face":
+        return job.images()
+    hearing = stream.encoder.hearing
+    step_s = hearing.kept * hearing.stride / hearing.sample_rate_hz
+    chunks = (t.rows if stream.align == "chunk" else (t.facts.duration_s if t.facts else 0) / step_s
+              for t in job.plan.wanted[stream.name])  # fmt: skip
+    return round(sum(chunks))
+
+
+def _inputs_a_second(job: Job, stream: Stream) -> float:
+    size = job.config["extract"]["batch_size" if stream.modality == "face" else "audio_batch_size"]
+    batch = np.zeros((size, *stream.encoder.input_shape), stream.encoder.input_dtype)
+    apply = jax.jit(stream.encoder.apply)
+    jax.block_until_ready(apply(stream.encoder.variables, batch))
+    began = time.monotonic()
+    jax.block_until_ready(apply(stream.encoder.variables, batch))
+    return size / (time.monotonic() - began)
+
+
+def _print_summary(job: Job, summary: Summary) -> None:
+    for stream in job.streams:
+        made, kept = summary.made[stream.name], summary.kept[stream.name]
+        size = _bytes(summary.vectors[stream.name] * stream.spec.bytes_a_vector)
+        print(
+            f"{stream.name}: {made} tracks made ({summary.vectors[stream.name]:,} vectors, {size}), "
+            f"{kept} were there; {stream.features.path}"
+        )
+    if any(summary.made.values()):
+        print(f"{_duration(summary.seconds)}, device busy {summary.busy_share:.0%} of it")
+    shown: dict[str, int] = {}
+    for problem in summary.problems:
+        shown[problem.kind] = shown.get(problem.kind, 0) + 1
+        if shown[problem.kind] <= SHOWN_OF_A_KIND:
+            print(f"skipped: {problem}")
+    for kind, count in summary.by_kind().items():
+        print(f"skipped in all: {count} x {kind}")
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,57 @@
+"""What a person sees while a command works: a bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from abaw_jax.progress import OnProgress
+
+PLAIN_EVERY_S = 2.0
+
+
+@contextlib.contextmanager
+def progress(prefix: str) -> Iterator[OnProgress]:
+    """A function (stage, done, total, note) that shows how far each stage is, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain(prefix)
+        return
+    columns = (
+        TextColumn("{task.description:>12}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int | None, note: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note=note)
+            bars.update(tasks[stage], completed=done, total=total, note=note)
+
+        yield show
+
+
+def _plain(prefix: str) -> OnProgress:
+    started_at: dict[str, float] = {}
+    shown_at = time.monotonic()
+
+    def show(stage: str, done: int, total: int | None, note: str = "") -> None:
+        nonlocal shown_at
+        now = time.monotonic()
+        start = started_at.setdefault(stage, now)
+        if now - shown_at < PLAIN_EVERY_S:
+            return
+        shown_at = now
+        parts = [f"{stage} {done}{f' of {total}' if total else ''}", note]
+        if total and done and note:
+            parts.append(f"{(now - start) / done * (total - done):.0f} s left")
+        print(f"{prefix}: {', '.join(filter(None, parts))}", file=sys.stderr, flush=True)
+
+    return show
