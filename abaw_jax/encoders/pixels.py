@@ -25,6 +25,7 @@ corners at 82 %: brows and eyes (AU1, 2, 4, 7), middle (AU6, 10), mouth (AU12, 1
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALVES = ((0.5,) * 3, (0.5,) * 3)
+BILINEAR, BICUBIC = int(Image.Resampling.BILINEAR), int(Image.Resampling.BICUBIC)
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
@@ -38,7 +39,7 @@ class Pixels:
     """Height and width of the input, cut from the centre where the resized image is larger."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    resample: int = int(Image.Resampling.BICUBIC)
+    resample: int = BICUBIC
     factor: float = 1 / 255
     region: str = "whole"
 
