@@ -1,12 +1,11 @@
 """`--mode=extract`: open the corpus, run the job or only say what it would do, and tell how it went."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.extract.job import Job, Summary, make_job
@@ -16,14 +15,14 @@ from abaw_jax.terminal import progress
 SHOWN_OF_A_KIND = 3
 
 
-def run(config: Mapping[str, Any], is_dry: bool) -> int:
+def run(config: ConfigDict, is_dry: bool) -> int:
     """Returns the exit code: 0, also where single images were skipped and told."""
-    root = config["corpus"]["root"]
+    root = config.corpus.root
     if root is None:
         raise ValueError("--config.corpus.root=FOLDER is missing; `abaw synth FOLDER` makes a corpus to try")
     with progress("extract") as show:
-        where = Path(root), config["corpus"]["edition"]
-        corpus = open_corpus(*where, index_times=config["corpus"]["index_times"], on_progress=show)
+        where = Path(root), config.corpus.edition
+        corpus = open_corpus(*where, index_times=config.corpus.index_times, on_progress=show)
         job = make_job(corpus, config, show)
         summary = None if is_dry else job.run()
     for name, why in job.plan.stale.items():
@@ -69,7 +68,7 @@ def _inputs(job: Job, stream: Stream) -> int:
 
 
 def _inputs_a_second(job: Job, stream: Stream) -> float:
-    size = job.config["extract"]["batch_size" if stream.modality == "face" else "audio_batch_size"]
+    size = job.config.extract["batch_size" if stream.modality == "face" else "audio_batch_size"]
     batch = np.zeros((size, *stream.encoder.input_shape), stream.encoder.input_dtype)
     apply = jax.jit(stream.encoder.apply)
     jax.block_until_ready(apply(stream.encoder.variables, batch))

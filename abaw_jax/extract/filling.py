@@ -18,7 +18,7 @@ class Filling:
         self.stream, self._batcher = stream, batcher
         self._place = {int(row): place for place, row in enumerate(rows)}
         self._next = 0
-        self.writer: TrackWriter = stream.features.writer(track, len(rows))
+        self.writer: TrackWriter = stream.writer(track, len(rows))
 
     def wants(self, row: int) -> bool:
         """Whether the grid has this row."""

@@ -3,10 +3,10 @@
 import collections
 import dataclasses
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
 from abaw_jax.corpus.tracks import Corpus, Track
 from abaw_jax.extract import faces, pixels, voices
@@ -49,7 +49,7 @@ class Job:
     """One process's share: streams opened, and what each of them lacks."""
 
     corpus: Corpus
-    config: Mapping[str, Any]
+    config: ConfigDict
     streams: list[Stream]
     source: Source
     plan: Plan
@@ -66,6 +66,8 @@ class Job:
             self._hear(batchers, device)
         finally:
             device.close()
+            for stream in self.streams:
+                stream.abandon()
         vectors = {s.name: sum(_vectors(s, t) for t in self.plan.wanted[s.name]) for s in self.streams}
         made = {name: len(tracks) for name, tracks in self.plan.wanted.items()}
         problems = list(dict.fromkeys(self.problems))
@@ -92,10 +94,10 @@ class Job:
 
     def _batcher(self, stream: Stream, device: Device) -> Batcher:
         size = {"face": "batch_size", "audio": "audio_batch_size"}[stream.modality]
-        return Batcher(stream.encoder, device, self.config["extract"][size])
+        return Batcher(stream.encoder, device, self.config.extract[size])
 
     def _see(self, batchers: dict[str, Batcher], device: Device) -> None:
-        wanted, config = self.plan.pairs(self.streams, "face"), self.config["extract"]
+        wanted, config = self.plan.pairs(self.streams, "face"), self.config.extract
         if not wanted:
             return
         if self.source.kind == "crops":
@@ -104,13 +106,13 @@ class Job:
         else:
             total = sum(track.rows for track, _ in wanted)
             detector, settings = (
-                make_detector(config["detector"]),
-                CropSettings(detect_every=config["detect_every"]),
+                make_detector(config.detector),
+                CropSettings(detect_every=config.detect_every),
             )
             steps = faces.video_steps(self.corpus, wanted, batchers, detector, settings, self.problems.append)
         meter = Meter("faces", "rows", total, device, self.on_progress)
-        ahead = AHEAD_BATCHES * config["batch_size"]
-        pixels.encode(steps, config["threads"], ahead, meter, self.problems.append)
+        ahead = AHEAD_BATCHES * config.batch_size
+        pixels.encode(steps, config.threads, ahead, meter, self.problems.append)
         _flush(batchers)
 
     def _hear(self, batchers: dict[str, Batcher], device: Device) -> None:
@@ -119,31 +121,31 @@ class Job:
             return
         steps = voices.voice_steps(self.corpus, wanted, batchers, self.problems.append)
         meter = Meter("voices", "s of sound", self.sound_seconds(), device, self.on_progress)
-        voices.encode(steps, self.config["extract"]["threads"], SOUND_AHEAD, meter)
+        voices.encode(steps, self.config.extract.threads, SOUND_AHEAD, meter)
         _flush(batchers)
 
 
-def make_job(corpus: Corpus, config: Mapping[str, Any], on_progress: OnProgress = silent) -> Job:
+def make_job(corpus: Corpus, config: ConfigDict, on_progress: OnProgress = silent) -> Job:
     """Load the encoders, and see what each stream lacks of this process's share of the tracks."""
-    source, identity = source_of(config["extract"])
+    source, identity = source_of(config.extract)
     streams = open_streams(config, identity)
-    tracks = chosen_tracks(corpus, tuple(config["extract"]["tracks"]))
+    tracks = chosen_tracks(corpus, tuple(config.extract.tracks))
     plan = make_plan(corpus, tracks, streams, source, on_progress)
     return Job(corpus, config, streams, source, plan, on_progress)
 
 
-def source_of(config: Mapping[str, Any]) -> tuple[Source, dict[str, Any]]:
+def source_of(config: ConfigDict) -> tuple[Source, dict[str, Any]]:
     """Whose pixels, and what of that shows in the features."""
-    source = Source(config["source"], config["images"])
+    source = Source(config.source, config.images)
     if source.kind == "crops":
-        return source, {"kind": "crops", "images": config["images"] or "preferred"}
-    detector = make_detector(config["detector"])
+        return source, {"kind": "crops", "images": config.images or "preferred"}
+    detector = make_detector(config.detector)
     found = dataclasses.asdict(detector) if dataclasses.is_dataclass(detector) else {}
     return source, {
         "kind": "videos",
         "revision": CROP_REVISION,
-        "detector": config["detector"],
-        "detect_every": config["detect_every"],
+        "detector": config.detector,
+        "detect_every": config.detect_every,
         "settings": {key: str(value) for key, value in found.items()},
     }
 

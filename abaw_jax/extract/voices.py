@@ -47,9 +47,9 @@ class Voice:
     def __init__(self, track: Track, stream: Stream, chunks: Chunks, hears: np.ndarray | None) -> None:
         self.track, self.stream = track, stream
         vectors = chunks.count if stream.align == "native" else track.rows
-        self.writer: TrackWriter = stream.features.writer(track.name, vectors)
+        self.writer: TrackWriter = stream.writer(track.name, vectors)
         self._means = None
-        if stream.align == "mean" and vectors and chunks.count:
+        if stream.align == "mean" and chunks.count:
             hearing = stream.encoder.hearing
             grid = _native_grid(stream)
             self._means = RowMeans(track.times_s, grid, stream.window_s, hearing.is_causal, self._emit)
@@ -146,10 +146,14 @@ def _stream_steps(
 def _plan(track: Track, stream: Stream, samples: int) -> tuple[Chunks, np.ndarray | None]:
     """Chunks of a sound, and of one chunk a row which of them hear anything."""
     hearing = stream.encoder.hearing
-    if stream.align != "chunk":
+    if stream.align == "native":
         return native_chunks(hearing, samples), None
-    times = track.times_s if track.times_s is not None and samples else np.zeros(0)
-    chunks = row_chunks(hearing, times)
+    times_s = track.times_s
+    if times_s is None or not samples:  # nothing to hear, or nobody knows when
+        return Chunks(np.zeros(0, np.int64), (), 0), None
+    if stream.align == "mean":
+        return native_chunks(hearing, samples), None
+    chunks = row_chunks(hearing, times_s)
     return chunks, (chunks.starts < samples) & (chunks.starts + hearing.chunk > 0)
 
 

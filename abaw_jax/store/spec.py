@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -23,7 +23,7 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 class Grid:
     """Where in time vectors stand: at rows of the track, at some of its rows, or on a clock of their own."""
 
-    kind: Literal["rows", "native"] = "rows"
+    kind: str = "rows"
     sample_hz: float | None = None
     """Of rows: keep so many a second; None keeps all."""
     rate_hz: float | None = None

@@ -76,6 +76,11 @@ class TrackWriter:
         self._path.replace(self._final)
         write_json(self._final.with_name(f"{self.track}.json"), manifest)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is over, one way or the other."""
+        return self._file.closed
+
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._file.close()
@@ -85,7 +90,7 @@ class TrackWriter:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if not self._file.closed:
+        if not self.is_closed:
             self.abandon()
 
     def _put(self, data: bytes) -> None:
