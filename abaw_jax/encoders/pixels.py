@@ -111,6 +111,8 @@ def _sizes(config: Mapping[str, Any], default: Pixels) -> tuple[int | None, tupl
     wanted = config.get("size")
     if wanted is None:
         return default.shortest, default.size
+    if "crop_pct" in config:
+        return by_share(wanted if isinstance(wanted, int) else wanted["shortest_edge"], config["crop_pct"])
     if isinstance(wanted, int):
         wanted = (
             {"shortest_edge": wanted} if default.shortest is not None else {"height": wanted, "width": wanted}
@@ -120,3 +122,13 @@ def _sizes(config: Mapping[str, Any], default: Pixels) -> tuple[int | None, tupl
     crop = config.get("crop_size", wanted["shortest_edge"])
     crop = (crop, crop) if isinstance(crop, int) else (crop["height"], crop["width"])
     return wanted["shortest_edge"], crop
+
+
+CROP_SHARE = 224 / 256
+WARPED_FROM = 384
+"""ConvNeXt's papers cut nothing off from here on."""
+
+
+def by_share(edge: int, share: float | None = None) -> tuple[int | None, tuple[int, int]]:
+    """ConvNeXt's rule, ResNet's too: of small inputs the centre that is this share of the resized image."""
+    return None if edge >= WARPED_FROM else int(edge / (share or CROP_SHARE)), (edge, edge)
