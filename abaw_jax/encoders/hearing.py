@@ -29,6 +29,8 @@ class Hearing:
     """Past-only: one vector a chunk, where it ends; chunks are `stride` samples apart."""
 
     def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f"hop of {self.stride} samples: expected at least 1")
         if not 0 < self.kept <= self.vectors:
             raise ValueError(
                 f"hop of {self.kept} vectors, chunk of {self.vectors}: expected 0 < hop <= chunk"

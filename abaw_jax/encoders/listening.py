@@ -37,11 +37,19 @@ def hearing_of(
     return Hearing(sample_rate_hz, stride, first, chunk, vectors, kept)
 
 
+def one_of_chunk(options: Options, sample_rate_hz: int, chunk: int, hop_s: float) -> Hearing:
+    """One vector a chunk, in its middle; past-only, where it ends."""
+    if options.is_causal:
+        step = round((options.hop_s or PAST_ONLY_HOP_S) * sample_rate_hz)
+        return Hearing(sample_rate_hz, step, step, chunk, 1, 1, is_causal=True)
+    return Hearing(sample_rate_hz, round((options.hop_s or hop_s) * sample_rate_hz), chunk // 2, chunk, 1, 1)
+
+
 PAST_ONLY_HOP_S = 0.1
 """Default, not from any paper: a past-only chunk costs a whole pass a vector."""
 
 
-def last_of_chunk(states: Float[Array, "b t d"], hearing: Hearing) -> Float[Array, "b u d"]:
+def last_of_chunk(states: Float[Array, "b t *d"], hearing: Hearing) -> Float[Array, "b u *d"]:
     """All vectors of a chunk; of a past-only one the last, which has heard all of it."""
     return states[:, -1:] if hearing.is_causal else states
 

@@ -56,9 +56,22 @@ def mel_filters(
     return triangles * (2 / (corners[2:] - corners[:-2]))[:, None] if is_area_one else triangles
 
 
-def hann(length: int) -> Float[np.ndarray, " {length}"]:
-    """The periodic window; float64."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+def mel_triangles(
+    sample_rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float
+) -> Float[np.ndarray, "m f"]:
+    """Triangles that are straight over HTK's mel, as Kaldi and VGGish have them; float64."""
+    low, high = htk_mel(np.array([low_hz, high_hz]))
+    corners = np.linspace(low, high, mels + 2)
+    mel = htk_mel(np.linspace(0, sample_rate_hz / 2, fft // 2 + 1))
+    rising = (mel - corners[:-2, None]) / np.diff(corners)[:-1, None]
+    falling = (corners[2:, None] - mel) / np.diff(corners)[1:, None]
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+def hann(length: int, is_periodic: bool = True) -> Float[np.ndarray, " {length}"]:
+    """The window; periodic, it would be one sample longer to end in zero; float64."""
+    period = length if is_periodic else length - 1
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period)
 
 
 def frames(sound: Float[np.ndarray, " s"], length: int, hop: int) -> Float[np.ndarray, "t {length}"]:

@@ -1,0 +1,125 @@
+"""The audio spectrogram transformer as an encoder of voices: one vector a chunk, or ten a second."""
+
+import functools
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from abaw_jax.encoders.encoder import Encoder, Options, choose, compute_dtype, in_compute_dtype
+from abaw_jax.encoders.files import Checkpoint
+from abaw_jax.encoders.hearing import Hearing
+from abaw_jax.encoders.listening import hearing_of, last_of_chunk, one_of_chunk
+from abaw_jax.encoders.mel import frames, hann, mel_triangles, power
+from abaw_jax.encoders.naming import Spelling, load_variables, template_of
+from abaw_jax.nn.backbones.ast import AST, SPECIAL, Config
+
+REVISION = 1
+SPELLING = Spelling(prefixes=("audio_spectrogram_transformer.",), ignored=(r"classifier\..*",))
+SAMPLE_RATE_HZ = 16_000
+WINDOW = 400  # 25 ms
+HOP = 160  # 10 ms
+FFT = 512
+LOW_HZ, HIGH_HZ = 20.0, 8000.0
+PREEMPHASIS = 0.97
+FLOOR = 2.0**-23  # Kaldi's: float32's epsilon
+AUDIOSET = {"mean": -4.2677393, "std": 4.5689974}
+POOLED_HOP_S = 1.0  # default, not from the paper
+TIME_HOP_S = 8.0  # default, not from the paper: a second of context on either side
+
+
+@functools.cache
+def _filters(mels: int) -> Float[np.ndarray, "m f"]:
+    return mel_triangles(SAMPLE_RATE_HZ, FFT, mels, LOW_HZ, HIGH_HZ)
+
+
+def filter_bank(sound: Float[np.ndarray, " s"], mels: int) -> Float[np.ndarray, "t {mels}"]:
+    """Kaldi's log filter bank without dither, of sound in [-1, 1] as the weights were trained on."""
+    framed = frames(np.asarray(sound, np.float64), WINDOW, HOP)
+    framed = framed - framed.mean(axis=1, keepdims=True)
+    before = np.concatenate([framed[:, :1], framed[:, :-1]], axis=1)
+    spectrum = power(framed - PREEMPHASIS * before, hann(WINDOW, is_periodic=False), FFT)
+    return np.log(np.maximum(spectrum @ _filters(mels).T, FLOOR)).astype(np.float32)
+
+
+def prepare(
+    sound: Float[np.ndarray, " s"], mels: int, mean: float, deviation: float
+) -> Float[np.ndarray, "t {mels}"]:
+    """The filter bank, normed so that its standard deviation is a half."""
+    return ((filter_bank(sound, mels) - mean) / (2 * deviation)).astype(np.float32)
+
+
+def norms(preprocessing: dict[str, Any]) -> dict[str, float]:
+    """Mean and deviation of the filter bank as `preprocessor_config.json` has them."""
+    if not preprocessing.get("do_normalize", True):
+        return {"mean": 0.0, "std": 0.5}
+    return AUDIOSET | {key: float(value) for key, value in preprocessing.items() if key in AUDIOSET}
+
+
+def pooled(tokens: Float[Array, "b n d"], config: Config) -> Float[Array, "b 1 d"]:
+    """The mean of the class and the distillation token."""
+    return tokens[:, :SPECIAL].mean(axis=1, keepdims=True)
+
+
+def grid(tokens: Float[Array, "b n d"], config: Config) -> Float[Array, "b t f d"]:
+    """The patches by time and band."""
+    high, long = config.grid
+    return tokens[:, SPECIAL:].reshape(len(tokens), high, long, -1).swapaxes(1, 2)
+
+
+def by_time(tokens: Float[Array, "b n d"], config: Config) -> Float[Array, "b t d"]:
+    """The patches' mean over bands."""
+    return grid(tokens, config).mean(axis=2)
+
+
+VIEWS = {
+    "pooled": (pooled, lambda c: (c.hidden_size,)),
+    "time": (by_time, lambda c: (c.hidden_size,)),
+    "grid": (grid, lambda c: (c.grid[0], c.hidden_size)),
+}
+"""Name ▶ (what of the tokens, its shape)."""
+
+
+def hearing(options: Options, config: Config, view: str) -> Hearing:
+    """Chunks of as many frames as the network has places for."""
+    chunk = (config.max_length - 1) * HOP + WINDOW
+    if view == "pooled":
+        return one_of_chunk(options, SAMPLE_RATE_HZ, chunk, POOLED_HOP_S)
+    stride, vectors = config.time_stride * HOP, config.grid[1]
+    first = ((config.patch_size - 1) * HOP + WINDOW) // 2
+    chunk_s, edge = vectors * stride / SAMPLE_RATE_HZ, chunk - vectors * stride
+    return hearing_of(options, SAMPLE_RATE_HZ, stride, first, edge, chunk_s, TIME_HOP_S, vectors)
+
+
+def build(checkpoint: Checkpoint, options: Options) -> Encoder:
+    """The encoder of a checkpoint; `view` is `pooled`, `time` or `grid`."""
+    options.refuse("ast", "region", "chunk_s")
+    config = Config.from_json(checkpoint.config)
+    dtype = compute_dtype(options.dtype)
+    model = AST(config, dtype)
+    mel_shape = (config.max_length, config.num_mel_bins)
+    template = template_of(model.init, jnp.zeros((1, *mel_shape)))
+    variables = in_compute_dtype(load_variables(template, checkpoint, SPELLING), dtype)
+    view = options.view or "pooled"
+    pick, shape = choose("ast", "view", view, VIEWS)
+    heard = hearing(options, config, view)
+    recipe = norms(checkpoint.preprocessing())
+
+    def apply(variables, mel):
+        tokens = model.apply(variables, mel).astype(jnp.float32)
+        return last_of_chunk(pick(tokens, config), heard)
+
+    return Encoder(
+        name=checkpoint.name,
+        modality="audio",
+        shape=shape(config),
+        preprocess=functools.partial(
+            prepare, mels=config.num_mel_bins, mean=recipe["mean"], deviation=recipe["std"]
+        ),
+        apply=apply,
+        variables=variables,
+        identity={"kind": "ast", "revision": REVISION, "weights": checkpoint.sha256, "view": view} | recipe,
+        input_shape=mel_shape,
+        hearing=heard,
+    )
