@@ -59,6 +59,7 @@ def grouped(x: Float[Array, "b h w d"], kernel: Float[Array, "k k 1 d"]) -> Floa
     )
 
 
+@jax.jit
 def shifted_sum(x: Float[Array, "b h w d"], kernel: Float[Array, "k k 1 d"]) -> Float[Array, "b h w d"]:
     """The same as a sum of shifted maps, fused into one pass: 7 to 12 times faster on a CPU at 7 × 7."""
     (_, h, w, _), k = x.shape, kernel.shape[0]

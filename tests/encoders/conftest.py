@@ -50,6 +50,10 @@ class Parity:
         randomise(model, seed).save_pretrained(self.folder / type(model).__name__)
         return self.folder / type(model).__name__
 
+    def randomise(self, model, seed: int = 0):
+        """A reference model that saves no format of its own."""
+        return randomise(model, seed)
+
     def variables(self, folder: Path, spelling: Spelling, module, *inputs: Any):
         """Ours, through the loader."""
         found = load_variables(template_of(module.init, *inputs), open_checkpoint(folder), spelling)

@@ -67,7 +67,10 @@ class ConvLayer(nn.Module):
 
 
 class Layer(nn.Module):
-    """Two or three convolutions beside a shortcut, itself convolved where shapes differ."""
+    """Two or three convolutions beside a shortcut, itself convolved where shapes differ.
+
+    As in the reference, the config's activation bends the sum and relu, whatever it says, what is inside.
+    """
 
     config: Config
     inputs: int
@@ -86,13 +89,12 @@ class Layer(nn.Module):
         return self.inputs != self.width or self.stride != 1
 
     def _basic(self) -> list[tuple]:
-        return [(self.width, 3, self.stride, self.config.hidden_act), (self.width, 3, 1, None)]
+        return [(self.width, 3, self.stride), (self.width, 3, 1, None)]
 
     def _bottleneck(self) -> list[tuple]:
-        c, narrow = self.config, self.width // REDUCTION
-        strides = (self.stride, 1) if c.downsample_in_bottleneck else (1, self.stride)
-        return [(narrow, 1, strides[0], c.hidden_act), (narrow, 3, strides[1], c.hidden_act),
-                (self.width, 1, 1, None)]  # fmt: skip
+        narrow = self.width // REDUCTION
+        strides = (self.stride, 1) if self.config.downsample_in_bottleneck else (1, self.stride)
+        return [(narrow, 1, strides[0]), (narrow, 3, strides[1]), (self.width, 1, 1, None)]
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b p q d"]:
         beside = self.shortcut(x) if self._has_shortcut else x
