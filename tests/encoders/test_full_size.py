@@ -1,0 +1,173 @@
+"""Networks at the sizes that people use, against their references, with random weights; errors are printed.
+
+A new network is a row of CASES.
+"""
+
+import dataclasses
+import gc
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from abaw_jax.encoders import clip, convnext, resnet, vit
+from abaw_jax.encoders.hub import open_checkpoint
+from abaw_jax.encoders.naming import Spelling
+from abaw_jax.nn.backbones.clip import CLIP
+from abaw_jax.nn.backbones.clip import Config as CLIPConfig
+from abaw_jax.nn.backbones.convnext import Config as ConvNeXtConfig
+from abaw_jax.nn.backbones.convnext import ConvNeXt
+from abaw_jax.nn.backbones.resnet import Config as ResNetConfig
+from abaw_jax.nn.backbones.resnet import ResNet
+from abaw_jax.nn.backbones.vit import Config as ViTConfig
+from abaw_jax.nn.backbones.vit import ViT
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytestmark = [pytest.mark.parity, pytest.mark.full]
+
+Outputs = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One network, here and there."""
+
+    reference: Callable[[], Any]
+    network: Callable[[dict[str, Any]], nn.Module]
+    """Ours, from what `config.json` says."""
+    spelling: Spelling
+    inputs: Callable[[np.random.Generator], tuple[np.ndarray, ...]]
+    """In our layout; the reference gets the same as tensors."""
+    theirs: Callable[..., Outputs]
+    """The reference's outputs by our names and in our layout."""
+    named: Callable[[Any], Outputs] = lambda out: out
+    """Our outputs by name, where the network does not name them itself."""
+
+
+def faces(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    return (rng.standard_normal((2, 224, 224, 3)).astype(np.float32),)
+
+
+def faces_and_prompts(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    ids = rng.integers(1000, 40_000, (2, 77), np.int32)
+    ids[0, 9:], ids[1, 76:] = 49_407, 49_407
+    return (*faces(rng), ids)
+
+
+def clip_model(patch: int, text: dict[str, int], vision: dict[str, int], common: int):
+    config = transformers.CLIPConfig(
+        text_config=text | {"eos_token_id": 49_407},
+        vision_config=vision | {"patch_size": patch},
+        projection_dim=common,
+    )
+    return transformers.CLIPModel(config)
+
+
+BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+SMALL_TEXT = {"hidden_size": 512, "num_attention_heads": 8, "intermediate_size": 2048}
+BASE_TEXT = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+
+
+def clip_outputs(model, images, ids) -> Outputs:
+    seen, read = model.vision_model(images.permute(0, 3, 1, 2)), model.text_model(ids.long())
+    return {
+        "image": model.visual_projection(seen.pooler_output),
+        "text": model.text_projection(read.pooler_output),
+        "patches": seen.last_hidden_state[:, 1:],
+    }
+
+
+def vit_outputs(model, images) -> Outputs:
+    out = model(images.permute(0, 3, 1, 2))
+    return {"tokens": out.last_hidden_state, "pooler": out.pooler_output}
+
+
+def map_outputs(model, images) -> Outputs:
+    out = model(images.permute(0, 3, 1, 2))
+    return {"pooled": out.pooler_output.flatten(1), "grid": out.last_hidden_state.permute(0, 2, 3, 1)}
+
+
+def clip_case(*sizes) -> Case:
+    return Case(
+        partial(clip_model, *sizes),
+        lambda config: CLIP(CLIPConfig.from_json(config)),
+        clip.SPELLING,
+        faces_and_prompts,
+        clip_outputs,
+    )
+
+
+CASES = {
+    "clip-vit-b-32": clip_case(32, SMALL_TEXT, BASE, 512),
+    "clip-vit-b-16": clip_case(16, SMALL_TEXT, BASE, 512),
+    "clip-vit-l-14": clip_case(14, BASE_TEXT, LARGE, 768),
+    "vit-b-16": Case(
+        lambda: transformers.ViTModel(transformers.ViTConfig()),
+        lambda config: ViT(ViTConfig.from_json(config)),
+        vit.SPELLING,
+        faces,
+        vit_outputs,
+    ),
+    "convnext-b": Case(
+        lambda: transformers.ConvNextModel(
+            transformers.ConvNextConfig(depths=[3, 3, 27, 3], hidden_sizes=[128, 256, 512, 1024])
+        ),
+        lambda config: ConvNeXt(ConvNeXtConfig.from_json(config)),
+        convnext.SPELLING,
+        faces,
+        map_outputs,
+    ),
+    "resnet-50": Case(
+        lambda: transformers.ResNetModel(transformers.ResNetConfig()),
+        lambda config: ResNet(ResNetConfig.from_json(config)),
+        resnet.SPELLING,
+        faces,
+        map_outputs,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Lines that are printed when all networks are done."""
+    lines: list[str] = []
+    yield lines
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        reporter.write_line("")
+        for line in lines:
+            reporter.write_line(f"full-size parity: {line}")
+
+
+def reference_outputs(case: Case, inputs: tuple[np.ndarray, ...], parity):
+    """(folder of the weights, outputs): the model is let go, as two of the large ones would not fit."""
+    model = case.reference()
+    folder = parity.save(model)
+    with torch.no_grad():
+        found = case.theirs(model, *map(torch.tensor, inputs))
+    return folder, {name: value.numpy() for name, value in found.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_of_full_size_agrees_with_its_reference(name: str, parity, table: list[str]):
+    case = CASES[name]
+    inputs = case.inputs(np.random.default_rng(0))
+    folder, theirs = reference_outputs(case, inputs, parity)
+    gc.collect()
+    module = case.network(open_checkpoint(folder).config)
+    variables = parity.variables(folder, case.spelling, module, *inputs)
+    shutil.rmtree(folder)
+    ours = case.named(jax.jit(module.apply)(variables, *map(jnp.asarray, inputs)))
+    for view, reference in theirs.items():
+        found = parity.whole(ours[view], reference)
+        spread = f"|values| to {np.abs(reference).max():.3g}, mean {np.abs(reference).mean():.2g}"
+        table.append(f"{name} {view} {found:.1e} ({spread})")
