@@ -64,9 +64,9 @@ def shifted_sum(x: Float[Array, "b h w d"], kernel: Float[Array, "k k 1 d"]) -> 
     """The same as a sum of shifted maps, fused into one pass: 7 to 12 times faster on a CPU at 7 × 7."""
     (_, h, w, _), k = x.shape, kernel.shape[0]
     edge = (k // 2,) * 2
-    padded = jnp.pad(x, ((0, 0), edge, edge, (0, 0))).astype(jnp.float32)
-    total = jnp.zeros(x.shape, jnp.float32)
+    padded, kernel = jnp.pad(x, ((0, 0), edge, edge, (0, 0))).astype(jnp.float32), kernel.astype(jnp.float32)
+    total = jnp.zeros(x.shape)
     for i in range(k):
         for j in range(k):
-            total += padded[:, i : i + h, j : j + w] * kernel[i, j, 0].astype(jnp.float32)[None, None, None]
+            total += padded[:, i : i + h, j : j + w] * kernel[i, j, 0][None, None, None]
     return total.astype(x.dtype)

@@ -18,6 +18,7 @@ CASES = {
     "basic": {"layer_type": "basic", "hidden_act": "gelu"},
     "first stage strides": {"layer_type": "basic", "downsample_in_first_stage": True},
     "narrow part strides": {"layer_type": "bottleneck", "downsample_in_bottleneck": True},
+    "a stride alone": {"layer_type": "basic", "downsample_in_first_stage": True, "embedding_size": 12},
     "no shortcut at first": {"layer_type": "basic", "embedding_size": 12},
 }
 SIZE = (75, 67)

@@ -142,4 +142,5 @@ def test_without_a_preprocessor_file_halves_are_the_normalisation(parity):
     assert not (folder / "preprocessor_config.json").exists()
     settings = load(folder).identity["pixels"]
     assert settings["mean"] == settings["std"] == (0.5, 0.5, 0.5)
+    assert settings["resample"] == transformers.ViTImageProcessorPil().resample
     assert json.loads((folder / "config.json").read_text())["image_size"] == settings["size"][0]
