@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from abaw_jax.encoders import clip, convnext, resnet, vit
+from abaw_jax.encoders import ast, clip, convnext, resnet, vit, wav2vec2, whisper
 from abaw_jax.encoders.hub import open_checkpoint
 from abaw_jax.encoders.naming import Spelling
+from abaw_jax.nn.backbones.ast import AST
+from abaw_jax.nn.backbones.ast import Config as ASTConfig
 from abaw_jax.nn.backbones.clip import CLIP
 from abaw_jax.nn.backbones.clip import Config as CLIPConfig
 from abaw_jax.nn.backbones.convnext import Config as ConvNeXtConfig
@@ -27,6 +29,10 @@ from abaw_jax.nn.backbones.resnet import Config as ResNetConfig
 from abaw_jax.nn.backbones.resnet import ResNet
 from abaw_jax.nn.backbones.vit import Config as ViTConfig
 from abaw_jax.nn.backbones.vit import ViT
+from abaw_jax.nn.backbones.wav2vec2 import Config as Wav2Vec2Config
+from abaw_jax.nn.backbones.wav2vec2 import Wav2Vec2
+from abaw_jax.nn.backbones.whisper import Config as WhisperConfig
+from abaw_jax.nn.backbones.whisper import WhisperEncoder
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -105,6 +111,44 @@ def clip_case(*sizes) -> Case:
     )
 
 
+def noise(*shape: int) -> Callable[[np.random.Generator], tuple[np.ndarray, ...]]:
+    return lambda rng: (rng.standard_normal(shape).astype(np.float32),)
+
+
+def by_layer(states) -> Outputs:
+    """What goes into the first layer, what comes from one in the middle, and the last."""
+    return {"0": states[0], "6": states[6], "last": states[-1]}
+
+
+def whisper_model(width: int, layers: int, heads: int):
+    config = transformers.WhisperConfig(
+        vocab_size=100, d_model=width, encoder_layers=layers, encoder_attention_heads=heads,
+        encoder_ffn_dim=4 * width, decoder_layers=1, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=1, suppress_tokens=None, begin_suppress_tokens=None,
+    )  # fmt: skip
+    return transformers.WhisperModel(config)
+
+
+def whisper_outputs(model, mel) -> Outputs:
+    return by_layer(model.encoder(mel.transpose(1, 2), output_hidden_states=True).hidden_states)
+
+
+def wav2vec2_outputs(model, sound) -> Outputs:
+    out = model(sound, output_hidden_states=True)
+    return by_layer([*out.hidden_states[:-1], out.last_hidden_state])
+
+
+def wav2vec2_case(**sizes) -> Case:
+    return Case(
+        lambda: transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**sizes)),
+        lambda config: Wav2Vec2(Wav2Vec2Config.from_json(config)),
+        wav2vec2.SPELLING,
+        noise(1, 160_080),
+        wav2vec2_outputs,
+        by_layer,
+    )
+
+
 CASES = {
     "clip-vit-b-32": clip_case(32, SMALL_TEXT, BASE, 512),
     "clip-vit-b-16": clip_case(16, SMALL_TEXT, BASE, 512),
@@ -131,6 +175,26 @@ CASES = {
         resnet.SPELLING,
         faces,
         map_outputs,
+    ),
+    "whisper-small": Case(
+        partial(whisper_model, 768, 12, 12),
+        lambda config: WhisperEncoder(WhisperConfig.from_json(config)),
+        whisper.SPELLING,
+        noise(1, 3000, 80),
+        whisper_outputs,
+        by_layer,
+    ),
+    "wav2vec2-base": wav2vec2_case(**BASE),
+    "wav2vec2-large": wav2vec2_case(
+        **LARGE, feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True
+    ),
+    "ast": Case(
+        lambda: transformers.ASTModel(transformers.ASTConfig()),
+        lambda config: AST(ASTConfig.from_json(config)),
+        ast.SPELLING,
+        noise(1, 1024, 128),
+        lambda model, mel: {"tokens": model(mel).last_hidden_state},
+        lambda tokens: {"tokens": tokens},
     ),
 }
 
