@@ -4,16 +4,20 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes  # noqa: F401  numpy knows bfloat16 by it alone
 import numpy as np
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pth", "model.pt")
+PICKLE = "pytorch_model.bin"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
+PICKLES = (PICKLE, PICKLE_INDEX, "model.pth", "model.pt")
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -42,23 +46,14 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """A short name for people: the last part of the hub id or folder."""
-        return self.source.partition("@")[0].rstrip("/").rpartition("/")[2] or "weights"
+        """A short name for people, fit for a path: the last part of the hub id or folder."""
+        is_folder = Path(self.source).expanduser() == self.folder
+        last = self.folder.resolve().name if is_folder else self.source.partition("@")[0].rpartition("/")[2]
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", last).lstrip(".-") or "weights"
 
     def read_json(self, name: str) -> dict[str, Any]:
         """One of the folder's JSON files."""
-        path = self.folder / name
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UnusableWeights(
-                f"{path}: no such file; expected a folder in Hugging Face layout"
-            ) from error
-        except ValueError as error:
-            raise UnusableWeights(f"{path}: not JSON ({error})") from error
-        if not isinstance(found, dict):
-            raise UnusableWeights(f"{path}: found {type(found).__name__}, expected a JSON object")
-        return found
+        return read_json(self.folder / name)
 
     def preprocessing(self) -> dict[str, Any]:
         """What `preprocessor_config.json` says; empty where the folder has none."""
@@ -67,30 +62,12 @@ class Checkpoint:
     @functools.cached_property
     def weight_files(self) -> tuple[Path, ...]:
         """The safetensors files, of a sharded model all of them."""
-        if (self.folder / WEIGHTS).exists():
-            return (self.folder / WEIGHTS,)
-        if (self.folder / INDEX).exists():
-            return tuple(self._shard(name) for name in sorted(set(self._index().values())))
+        if files := parts(self.folder, WEIGHTS, INDEX):
+            return files
         pickles = [name for name in PICKLES if (self.folder / name).exists()]
         if pickles:
             raise UnusableWeights(pickle_message(str(self.folder), pickles[0]))
         raise UnusableWeights(f"{self.folder}: found neither {WEIGHTS} nor {INDEX}; expected one of them")
-
-    def _index(self) -> dict[str, str]:
-        places = self.read_json(INDEX).get("weight_map")
-        if not isinstance(places, dict) or not places:
-            raise UnusableWeights(f"{self.folder / INDEX}: found no weight_map, expected one")
-        return places
-
-    def _shard(self, name: str) -> Path:
-        if Path(name).name != name:
-            raise UnusableWeights(
-                f"{self.folder / INDEX}: found {name!r}, expected a file name without folders"
-            )
-        path = self.folder / name
-        if not path.exists():
-            raise UnusableWeights(f"{path}: no such file; {INDEX} names it")
-        return path
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -107,9 +84,42 @@ class Checkpoint:
         for path in self.weight_files:
             try:
                 found |= load_file(path)
-            except (SafetensorError, KeyError, OSError) as error:
+            except (SafetensorError, AttributeError, KeyError, OSError, TypeError) as error:
                 raise UnusableWeights(f"{path}: unreadable safetensors ({error})") from error
         return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of JSON."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UnusableWeights(f"{path}: no such file; expected a folder in Hugging Face layout") from error
+    except ValueError as error:
+        raise UnusableWeights(f"{path}: not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise UnusableWeights(f"{path}: found {type(found).__name__}, expected a JSON object")
+    return found
+
+
+def parts(folder: Path, single: str, index: str) -> tuple[Path, ...]:
+    """The files of a folder's weights: the one, or those that the index names; none if there is neither."""
+    if (folder / single).exists():
+        return (folder / single,)
+    if not (folder / index).exists():
+        return ()
+    places = read_json(folder / index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise UnusableWeights(f"{folder / index}: found no weight_map, expected one")
+    return tuple(_shard(folder, index, name) for name in sorted(set(map(str, places.values()))))
+
+
+def _shard(folder: Path, index: str, name: str) -> Path:
+    if Path(name).name != name:
+        raise UnusableWeights(f"{folder / index}: found {name!r}, expected a file name without folders")
+    if not (folder / name).exists():
+        raise UnusableWeights(f"{folder / name}: no such file; {index} names it")
+    return folder / name
 
 
 def sha256_of(path: Path) -> str:
@@ -124,6 +134,6 @@ def sha256_of(path: Path) -> str:
 def pickle_message(source: str, name: str) -> str:
     """Why a pickle is not read, and the way out."""
     return (
-        f"{source}: found only {name}, a pickle, which can run any code when it is read; expected {WEIGHTS}. "
+        f"{source}: found only {name}, a pickle, which may run any code when it is read; expected {WEIGHTS}. "
         f"`abaw convert {source} --out FOLDER` (needs the extra [parity]) makes that from it"
     )
