@@ -55,3 +55,19 @@ def _plain(prefix: str) -> OnProgress:
         print(f"{prefix}: {', '.join(filter(None, parts))}", file=sys.stderr, flush=True)
 
     return show
+
+
+def bytes_text(size: float) -> str:
+    """A size as people say it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

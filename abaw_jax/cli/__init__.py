@@ -9,6 +9,8 @@ from collections.abc import Sequence
 COMMANDS = {
     "check": "read a corpus and say what is in it and what is wrong with it",
     "synth": "make a synthetic corpus that is true to the organisers' files",
+    "convert": "make published pickles into encoders that can be read without running them",
+    "info": "say what this machine has: versions, devices, codecs, encoders, feature store",
     "submit": "turn predictions into the organisers' file, or validate one",
 }
 """Name and first line; each lives in the file of its name with `add_arguments` and `run`."""

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.extract.job import Job, Summary, make_job
 from abaw_jax.extract.streams import Stream
-from abaw_jax.terminal import progress
+from abaw_jax.terminal import bytes_text, duration_text, progress
 
 SHOWN_OF_A_KIND = 3
 
@@ -44,7 +44,8 @@ def _print_plan(job: Job) -> None:
         rate = _inputs_a_second(job, stream) if inputs else 1.0
         print(
             f"{stream.name}: {len(wanted)} tracks to make, {job.plan.kept[stream.name]} there; "
-            f"{vectors:,} vectors, {_bytes(size)}; about {_duration(inputs / rate)} at {rate:,.1f} inputs/s"
+            f"{vectors:,} vectors, {bytes_text(size)}; "
+            f"about {duration_text(inputs / rate)} at {rate:,.1f} inputs/s"
         )
         print(f"  into {stream.features.path}")
 
@@ -80,13 +81,13 @@ def _inputs_a_second(job: Job, stream: Stream) -> float:
 def _print_summary(job: Job, summary: Summary) -> None:
     for stream in job.streams:
         made, kept = summary.made[stream.name], summary.kept[stream.name]
-        size = _bytes(summary.vectors[stream.name] * stream.spec.bytes_a_vector)
+        size = bytes_text(summary.vectors[stream.name] * stream.spec.bytes_a_vector)
         print(
             f"{stream.name}: {made} tracks made ({summary.vectors[stream.name]:,} vectors, {size}), "
             f"{kept} were there; {stream.features.path}"
         )
     if any(summary.made.values()):
-        print(f"{_duration(summary.seconds)}, device busy {summary.busy_share:.0%} of it")
+        print(f"{duration_text(summary.seconds)}, device busy {summary.busy_share:.0%} of it")
     shown: dict[str, int] = {}
     for problem in summary.problems:
         shown[problem.kind] = shown.get(problem.kind, 0) + 1
@@ -94,17 +95,3 @@ def _print_summary(job: Job, summary: Summary) -> None:
             print(f"skipped: {problem}")
     for kind, count in summary.by_kind().items():
         print(f"skipped in all: {count} x {kind}")
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
