@@ -5,6 +5,7 @@ import importlib
 import sys
 
 BENCHMARKS = {
+    "encode": "inputs a second of an encoder, against torch and a matrix product",
     "corpus": "parse a look-alike of full size, against numpy.loadtxt over the same files",
     "scores": "score three million rows and draw a thousand resamples",
     "synth": "render face crops and synthesise voice on one core",
@@ -23,8 +24,13 @@ def main() -> int:
     parser.add_argument(
         "--rounds", type=int, default=5, help="measurements of each side, in turn (%(default)s)"
     )
-    args = parser.parse_args()
-    importlib.import_module(f"abaw_jax.bench.{args.name}").run(args.rounds)
+    asked = next((word for word in sys.argv[1:] if word in BENCHMARKS), None)
+    benchmark = importlib.import_module(f"abaw_jax.bench.{asked}") if asked else None
+    if hasattr(benchmark, "add_arguments"):
+        benchmark.add_arguments(parser)
+    args = vars(parser.parse_args())
+    del args["name"]
+    benchmark.run(**args)
     return 0
 
 

@@ -58,6 +58,7 @@ VIEWS = {
     ),
 }
 """Name ▶ (what of the network's output, its shape)."""
+PATCH_VIEWS = ("grid", "grid7")
 
 
 def build(checkpoint: Checkpoint, options: Options) -> Encoder:
@@ -78,8 +79,11 @@ def build(checkpoint: Checkpoint, options: Options) -> Encoder:
     default = Pixels(size, (size, size), *pixels.CLIP, region=options.region)
     recipe = pixels.from_config(checkpoint.preprocessing(), default)
 
+    has_patches = view in PATCH_VIEWS
+
     def apply(variables, images):
-        out = model.apply(variables, recipe.normalise(images, dtype), method="encode_image")
+        x = recipe.normalise(images, dtype)
+        out = model.apply(variables, x, has_patches, method="encode_image")
         return pick(out, _grid(config)).astype(jnp.float32)
 
     return Encoder(

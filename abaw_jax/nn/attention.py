@@ -31,11 +31,14 @@ def attend(
 
 
 def _one_head(q: Array, k: Array, v: Array, mask: Array | None) -> Array:
-    """Attention of [… q d] over [… k d], the softmax in float32."""
-    scores = jnp.einsum("...qd,...kd->...qk", q, k, preferred_element_type=jnp.float32) * q.shape[-1] ** -0.5
+    """Attention of [… q d] over [… k d]; softmax in float32, divided after the product: a pass less."""
+    f32 = jnp.float32
+    scores = jnp.einsum("...qd,...kd->...qk", q, k, preferred_element_type=f32) * q.shape[-1] ** -0.5
     if mask is not None:
-        scores = jnp.where(mask, scores, jnp.finfo(jnp.float32).min)
-    return jnp.einsum("...qk,...kd->...qd", jax.nn.softmax(scores).astype(v.dtype), v)
+        scores = jnp.where(mask, scores, jnp.finfo(f32).min)
+    weights = jnp.exp(scores - scores.max(axis=-1, keepdims=True))
+    heard = jnp.einsum("...qk,...kd->...qd", weights.astype(v.dtype), v, preferred_element_type=f32)
+    return (heard / weights.sum(axis=-1, keepdims=True)).astype(v.dtype)
 
 
 def _by_head(q: Array, k: Array, v: Array, mask: Array | None) -> Array:
@@ -68,9 +71,16 @@ class Attention(nn.Module):
         self.v_proj = Linear(self.width, self.width, dtype=self.dtype)
         self.out_proj = Linear(self.width, self.width, dtype=self.dtype)
 
-    def __call__(self, x: Float[Array, "b t d"], mask: Array | None = None) -> Float[Array, "b t d"]:
-        q, k, v = project(x, self.q_proj, self.k_proj, self.v_proj, heads=self.heads)
-        return self.out_proj(attend(q, k, v, mask).reshape(x.shape))
+    def __call__(
+        self, x: Float[Array, "b t d"], mask: Array | None = None, queries: int | None = None
+    ) -> Float[Array, "b q d"]:
+        """What each token hears of all; with `queries`, what the first so many of them hear."""
+        if queries is None:
+            q, k, v = project(x, self.q_proj, self.k_proj, self.v_proj, heads=self.heads)
+        else:
+            (q,) = project(x[:, :queries], self.q_proj, heads=self.heads)
+            k, v = project(x, self.k_proj, self.v_proj, heads=self.heads)
+        return self.out_proj(attend(q, k, v, mask).reshape(*q.shape[:2], -1))
 
 
 def project(x: Float[Array, "b t d"], *maps: Linear, heads: int) -> list[Float[Array, "b t h e"]]:

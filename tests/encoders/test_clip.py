@@ -71,6 +71,9 @@ def test_both_towers_agree_block_by_block_and_as_a_whole(case: str, parity):
         module.apply(variables, ids, is_token, method="encode_text")["text"],
         getattr(masked, "pooler_output", masked),
     )
+    alone = module.apply(variables, images, False, method="encode_image")
+    assert alone["patches"].shape[1] == 0
+    np.testing.assert_allclose(alone["image"], ours["image"], rtol=1e-5, atol=1e-6)
     assert float(ours["logit_scale"]) == float(model.logit_scale.detach())
 
 

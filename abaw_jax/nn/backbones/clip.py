@@ -66,8 +66,11 @@ class Layer(nn.Module):
         self.layer_norm2 = nn.LayerNorm(c.layer_norm_eps, dtype=self.dtype)
         self.mlp = MLP(c, self.dtype)
 
-    def __call__(self, x: Float[Array, "b t d"], mask: Array | None = None) -> Float[Array, "b t d"]:
-        x = x + self.self_attn(self.layer_norm1(x), mask)
+    def __call__(
+        self, x: Float[Array, "b t d"], mask: Array | None = None, first: int | None = None
+    ) -> Float[Array, "b u d"]:
+        """All tokens, or the `first` so many where nobody asks what becomes of the others."""
+        x = x[:, :first] + self.self_attn(self.layer_norm1(x), mask, first)
         return x + self.mlp(self.layer_norm2(x))
 
 
@@ -80,10 +83,12 @@ class Encoder(nn.Module):
     def setup(self) -> None:
         self.layers = [Layer(self.config, self.dtype) for _ in range(self.config.num_hidden_layers)]
 
-    def __call__(self, x: Float[Array, "b t d"], mask: Array | None = None) -> Float[Array, "b t d"]:
-        for layer in self.layers:
+    def __call__(
+        self, x: Float[Array, "b t d"], mask: Array | None = None, first: int | None = None
+    ) -> Float[Array, "b u d"]:
+        for layer in self.layers[:-1]:
             x = layer(x, mask)
-        return x
+        return self.layers[-1](x, mask, first)
 
 
 class VisionEmbeddings(nn.Module):
@@ -121,8 +126,11 @@ class VisionTower(nn.Module):
         self.encoder = Encoder(self.config, self.dtype)
         self.post_layernorm = nn.LayerNorm(eps, dtype=self.dtype)
 
-    def __call__(self, images: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b t d"], Float[Array, "b d"]]:
-        hidden = self.encoder(self.pre_layrnorm(self.embeddings(images)))
+    def __call__(
+        self, images: Float[Array, "b h w 3"], has_patches: bool = True
+    ) -> tuple[Float[Array, "b t d"], Float[Array, "b d"]]:
+        first = None if has_patches else 1
+        hidden = self.encoder(self.pre_layrnorm(self.embeddings(images)), first=first)
         return hidden, self.post_layernorm(hidden[:, 0])
 
 
@@ -207,9 +215,12 @@ class CLIP(nn.Module):
         """Everything, so that every parameter has its place."""
         return self.encode_image(images) | self.encode_text(ids) | {"logit_scale": self.logit_scale}
 
-    def encode_image(self, images: Float[Array, "b h w 3"]) -> dict[str, Array]:
-        """`image` [b e] in the common space, and the patches as `patches` [b t d], class token apart."""
-        hidden, pooled = self.vision_model(images)
+    def encode_image(self, images: Float[Array, "b h w 3"], has_patches: bool = True) -> dict[str, Array]:
+        """`image` [b e] in the common space, and the patches as `patches` [b t d], class token apart.
+
+        Without the patches, which then are none, the last layer has one token to carry on.
+        """
+        hidden, pooled = self.vision_model(images, has_patches)
         return {"image": self.visual_projection(pooled), "pooled": pooled, "patches": hidden[:, 1:]}
 
     def encode_text(self, ids: Int[Array, "b t"], is_token: Array | None = None) -> dict[str, Array]:
