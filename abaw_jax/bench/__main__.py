@@ -6,6 +6,7 @@ import sys
 
 BENCHMARKS = {
     "encode": "inputs a second of an encoder, against torch and a matrix product",
+    "extract": "faces a second from JPEG crops to the store, against encoding alone",
     "corpus": "parse a look-alike of full size, against numpy.loadtxt over the same files",
     "scores": "score three million rows and draw a thousand resamples",
     "synth": "render face crops and synthesise voice on one core",
