@@ -3,6 +3,8 @@
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -16,10 +18,6 @@ _DRY_RUN = flags.DEFINE_bool(
 
 def main(argv: Sequence[str]) -> int:
     """Hand the config over to what was asked for."""
-    if len(argv) > 1:
-        raise app.UsageError(f"found {argv[1]!r}, expected flags only, as --config.corpus.root=FOLDER")
-    if _CONFIG.value is None:
-        raise app.UsageError("--config=FILE is missing, as --config=configs/va.py")
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)  # what hardware there is not
     from abaw_jax.extract import command
 
@@ -29,11 +27,33 @@ def main(argv: Sequence[str]) -> int:
 def parse(argv: Sequence[str]) -> list[str]:
     """Flags, and one clear line where one of them is wrong."""
     try:
-        return app.parse_flags_with_usage(list(argv))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        message = error.args[0] if error.args else error
-        print(f"config: {str(message).strip(chr(34))}", file=sys.stderr)
-        sys.exit(2)
+        rest = flags.FLAGS(list(argv))
+    except (flags.Error, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        _leave(_one_line(error))
+    if _CONFIG.value is None:
+        _leave("--config=FILE is missing, as --config=configs/va.py")
+    file = Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0])
+    if not file.is_file():
+        _leave(f"--config={file}: no such file")
+    if len(rest) > 1:
+        _leave(f"found {rest[1]!r}, expected flags only, as --config.corpus.root=FOLDER")
+    return rest
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, without the quotes and the traceback that some libraries put into a message."""
+    message = str(error.args[0] if error.args else error)
+    if isinstance(error, (AttributeError, KeyError)):  # a message in the quotes of another
+        message = message.strip("'\"").replace("\\n", "\n").replace("\\'", "'")
+    lines = [line.strip() for line in message.split("\n") if line.strip()]
+    if any("Traceback" in line for line in lines):
+        return f"{lines[0]} {lines[-1]}"
+    return ". ".join(lines)
+
+
+def _leave(message: str) -> NoReturn:
+    print(f"config: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 def guarded(argv: Sequence[str]) -> int:

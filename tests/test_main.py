@@ -1,0 +1,83 @@
+"""The front door as a person opens it: one clear line for what is wrong, and no traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.extract.conftest import write_clip, write_whisper
+
+CONFIG = Path(__file__).parent.parent / "configs" / "va.py"
+
+
+def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "abaw_jax.main", *argv], capture_output=True, text=True, cwd=cwd
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ((), "--config=FILE is missing"),
+        (("--config=nowhere.py",), "--config=nowhere.py: no such file"),
+        ((f"--config={CONFIG}",), "--config.corpus.root=FOLDER is missing; `abaw synth FOLDER`"),
+        ((f"--config={CONFIG}", "--config.corpus.root=/nowhere"), "/nowhere: no such folder"),
+        ((f"--config={CONFIG}", "--config.strems=video"), 'Did you mean "streams" instead of "strems"?'),
+        ((f"--config={CONFIG}", "--config.extract.batchsize=3"), 'Did you mean "batch_size"'),
+        ((f"--config={CONFIG}", "--config.extract.batch_size=x"), "--config.extract.batch_size=x: invalid"),
+        ((f"--config={CONFIG}", "--mode=etract"), "--mode=etract: value should be one of <extract>"),
+        ((f"--config={CONFIG}", "--confg=x"), "Unknown command line flag 'confg'. Did you mean: config ?"),
+        ((f"--config={CONFIG}", "extra"), "found 'extra', expected flags only"),
+        ((f"--config={CONFIG}:x",), "get_config() takes 0 positional arguments"),
+    ],
+)
+def test_one_line_and_no_traceback(argv: tuple[str, ...], said: str, tmp_path: Path):
+    done = ask(*argv, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def line(tiny_root: Path, tmp_path_factory) -> list[str]:
+    """The tiny corpus, tiny encoders, three tracks."""
+    folder = tmp_path_factory.mktemp("front")
+    return [
+        f"--config={CONFIG}", f"--config.corpus.root={tiny_root}",
+        f"--config.video.encoder={write_clip(folder / 'clip')}",
+        f"--config.audio.encoder={write_whisper(folder / 'whisper')}",
+        f"--config.store.root={folder / 'features'}", "--config.extract.tracks=('7-60-640x360',)",
+    ]  # fmt: skip
+
+
+def test_a_dry_run_says_how_much_and_makes_nothing(line: list[str]):
+    done = ask(*line, "--dry_run")
+    assert done.returncode == 0, done.stderr
+    video, place, audio, _ = done.stdout.strip().split("\n")
+    assert video.startswith("video: 1 tracks to make, 0 there; ")
+    assert " vectors, " in video
+    assert " inputs/s" in video
+    assert audio.startswith("audio: 1 tracks to make, 0 there; ")
+    folder = Path(place.removeprefix("  into "))
+    assert not list(folder.glob("*.npy"))
+
+
+def test_a_run_says_what_was_made_and_a_second_what_was_there(line: list[str]):
+    first, second = ask(*line), ask(*line)
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert "video: 1 tracks made (" in first.stdout
+    assert "device busy" in first.stdout
+    assert "video: 0 tracks made (0 vectors, 0 B), 1 were there" in second.stdout
+
+
+def test_weights_that_cannot_be_had_are_named_with_the_two_ways(line: list[str], tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    done = ask(*line, "--config.video.encoder=owner/name")
+    assert done.returncode == 2
+    assert "owner/name: config.json and model.safetensors are not on this machine" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
