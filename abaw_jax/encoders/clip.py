@@ -1,6 +1,5 @@
 """CLIP as an encoder of faces (`image`, `pooled`, `grid`, `grid7`) and of prompts (`text`)."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import jax.numpy as jnp
@@ -9,10 +8,10 @@ from jaxtyping import Array, Float
 
 from abaw_jax.encoders import pixels
 from abaw_jax.encoders.encoder import Encoder, Options, choose, compute_dtype, in_compute_dtype
-from abaw_jax.encoders.files import Checkpoint
+from abaw_jax.encoders.files import Checkpoint, UnusableWeights
 from abaw_jax.encoders.naming import Spelling, load_variables, template_of
 from abaw_jax.encoders.pixels import Pixels
-from abaw_jax.nn.backbones.clip import CLIP, Config
+from abaw_jax.nn.backbones.clip import CLIP, LEGACY_EOS, Config, Tower
 
 REVISION = 1
 """Bumped by hand when the same weights and settings would give other features."""
@@ -108,7 +107,7 @@ def _text(checkpoint: Checkpoint, config: Config, model: CLIP, variables, identi
         name=checkpoint.name,
         modality="text",
         shape=(config.projection_dim,),
-        preprocess=partial(_tokens, checkpoint, length),
+        preprocess=partial(_tokens, checkpoint, config.text),
         apply=apply,
         variables=variables,
         identity=identity | {"view": "text", "length": length},
@@ -117,11 +116,20 @@ def _text(checkpoint: Checkpoint, config: Config, model: CLIP, variables, identi
     )
 
 
-def _tokens(checkpoint: Checkpoint, length: int, text: str | Sequence[str]) -> np.ndarray:
-    """Token ids of prompts, padded to the tower's length: nothing sees what follows the end of a text."""
+def _tokens(checkpoint: Checkpoint, tower: Tower, text: str) -> np.ndarray:
+    """Token ids of a prompt, padded to the tower's length: nothing sees what follows the end of a text."""
     from transformers import CLIPTokenizerFast
 
-    tokenizer = CLIPTokenizerFast.from_pretrained(checkpoint.folder)
-    found = tokenizer(text, padding="max_length", max_length=length, truncation=True, return_tensors="np")
-    ids = found["input_ids"].astype(np.int32)
-    return ids[0] if isinstance(text, str) else ids
+    length = tower.max_position_embeddings
+    found = CLIPTokenizerFast.from_pretrained(checkpoint.folder)(
+        text, padding="max_length", max_length=length
+    )
+    ids = np.array(found["input_ids"], np.int32)
+    if len(ids) > length:
+        raise ValueError(f"{text[:40]!r}…: found {len(ids)} tokens, expected {length} or fewer")
+    if tower.eos_token_id not in (LEGACY_EOS, *ids.tolist()):
+        raise UnusableWeights(
+            f"{checkpoint.folder}: the tokenizer ends texts with {ids[-1]}, "
+            f"expected {tower.eos_token_id} as config.json has it"
+        )
+    return ids

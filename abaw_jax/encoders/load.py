@@ -1,5 +1,6 @@
 """One loader for every encoder: what a config names, opened, checked and built."""
 
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -40,4 +41,5 @@ def load(source: str | Path, **options) -> Encoder:
         raise UnusableWeights(
             f"{checkpoint.folder}/config.json: found model_type {kind!r}, expected one of: {there}"
         )
-    return importlib.import_module(f"abaw_jax.encoders.{KINDS[kind]}").build(checkpoint, wanted)
+    encoder = importlib.import_module(f"abaw_jax.encoders.{KINDS[kind]}").build(checkpoint, wanted)
+    return dataclasses.replace(encoder, identity=dict(encoder.identity) | {"compute": wanted.dtype})

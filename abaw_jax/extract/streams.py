@@ -7,7 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from abaw_jax.encoders.encoder import Encoder
-from abaw_jax.encoders.load import load
+from abaw_jax.encoders.load import SIGNALS, load
 from abaw_jax.store.features import Features, Store
 from abaw_jax.store.spec import FeatureSpec, Grid
 from abaw_jax.store.writer import TrackWriter
@@ -61,7 +61,7 @@ def audio_stream(name: str, config: ConfigDict, options: dict) -> tuple:
     if config.align not in ALIGN:
         raise ValueError(f"{name}.align: found {config['align']!r}, expected one of: {', '.join(ALIGN)}")
     chunks = {key: config[key] for key in ("view", "chunk_s", "hop_s", "is_causal")}
-    encoder = load(config.encoder, **chunks, **options)
+    encoder = load(config.encoder, **chunks, **({} if config.encoder in SIGNALS else options))
     if encoder.modality != "audio":
         raise ValueError(f"{name}.encoder: {config['encoder']} sees or reads; expected an encoder of sound")
     identity = dict(encoder.identity) | {"hearing": dataclasses.asdict(encoder.hearing)}

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from abaw_jax.encoders.clip import SPELLING, adaptive_weights
+from abaw_jax.encoders.files import UnusableWeights
 from abaw_jax.encoders.load import load
 from abaw_jax.nn.backbones.clip import CLIP, Config
+from tests.encoders.tiny_tokenizer import END_ID, write_tokenizer
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -140,3 +142,30 @@ def test_pooling_to_seven_is_torchs_adaptive_pooling():
         ours = adaptive_weights(cells, 7) @ grid @ adaptive_weights(cells, 7).T
         theirs = torch.nn.functional.adaptive_avg_pool2d(torch.tensor(grid)[None, None], 7)[0, 0]
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("eos", [2, END_ID])
+def test_prompts_of_any_length_get_the_references_features(eos: int, parity):
+    model = tiny(**CASES["openai"] | {"eos": eos})
+    folder = write_tokenizer(parity.save(model))
+    encoder = load(folder, view="text")
+    prompts = ["a happy face", "x", "abcdef ghi"]
+    ids = np.stack([encoder.preprocess(prompt) for prompt in prompts])
+    assert ids.shape == (3, 11) and ids.dtype == encoder.input_dtype
+    tokenizer = transformers.CLIPTokenizerFast.from_pretrained(folder)
+    with torch.no_grad():
+        theirs = [model.get_text_features(**tokenizer(prompt, return_tensors="pt")) for prompt in prompts]
+    theirs = torch.cat([getattr(x, "pooler_output", x) for x in theirs])
+    parity.whole(jax.jit(encoder.apply)(encoder.variables, ids), theirs)
+
+
+def test_prompts_that_do_not_fit_are_refused_not_cut(parity):
+    encoder = load(write_tokenizer(parity.save(tiny(**CASES["openai"]))), view="text")
+    with pytest.raises(ValueError, match="found 14 tokens, expected 11 or fewer"):
+        encoder.preprocess("abcdef abcdef")
+
+
+def test_a_tokenizer_of_another_model_is_noticed(parity):
+    encoder = load(write_tokenizer(parity.save(tiny(**CASES["laion"]))), view="text")
+    with pytest.raises(UnusableWeights, match=f"ends texts with {END_ID}, expected 95"):
+        encoder.preprocess("a")
