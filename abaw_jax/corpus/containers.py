@@ -15,6 +15,8 @@ from jaxtyping import Float
 
 from abaw_jax.problems import Problem, UnusableFile, shorten
 
+# Titles in another encoding than UTF-8 are no reason to refuse a video; PyAV 19 asks no more.
+LENIENT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 FACTS_FILE = "video_facts.csv"
 FACTS_COLUMNS = ("stem", "fps", "frames", "duration_s")
 
@@ -37,7 +39,7 @@ def probe(path: Path, index_times: bool = True) -> VideoFacts:
     Raises UnusableFile where no container or no video stream can be found.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), **LENIENT) as container:
             if not container.streams.video:
                 raise UnusableFile(Problem(str(path), None, "no video stream", "none", "one"))
             stream = container.streams.video[0]

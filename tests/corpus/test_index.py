@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from abaw_jax.corpus.cache import open_corpus
-from abaw_jax.corpus.containers import VideoFacts, row_times, write_facts
+from abaw_jax.corpus.containers import VideoFacts, probe, row_times, write_facts
 
 TRAIN = "annotations/VA_Estimation_Challenge/Train_Set"
 
@@ -85,6 +85,14 @@ def test_of_two_videos_the_one_that_can_be_read_counts(tiny_root: Path, root: Pa
     write(root, "videos/1.mp4", (tiny_root / "videos" / "batch1" / "video2.mp4").read_bytes())
     track = open_corpus(root, cache_dir=tmp_path / "cache").tracks["1"]
     assert (track.video_path, track.fps) == ("videos/1.mp4", 30.0)
+
+
+def test_a_title_in_another_encoding_is_no_reason_to_refuse(tiny_root: Path, tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    content = (tiny_root / "videos" / "batch1" / "video2.mp4").read_bytes()
+    assert content.count(b"Lavf") == 1
+    path.write_bytes(content.replace(b"Lavf", "é".encode("latin-1") * 4))
+    assert probe(path).fps == 30.0
 
 
 def test_a_track_without_its_video(root: Path, tmp_path: Path):
