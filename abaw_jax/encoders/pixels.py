@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 from PIL import Image
 
+from abaw_jax.encoders.files import UnusableWeights
 from abaw_jax.types import DType
 
 REGIONS = {
@@ -93,6 +94,11 @@ def _centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def from_config(config: Mapping[str, Any], default: Pixels) -> Pixels:
     """Read a `preprocessor_config.json`; what it leaves out is the network's default."""
+    for key in ("do_resize", "do_center_crop"):
+        if config.get(key) is False and not (key == "do_center_crop" and default.shortest is None):
+            raise UnusableWeights(
+                f"preprocessor_config.json: found {key}=false; expected true, a network has one size"
+            )
     shortest, size = _sizes(config, default)
     return dataclasses.replace(
         default,

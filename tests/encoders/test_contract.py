@@ -176,3 +176,11 @@ def test_a_preprocessor_of_another_size_than_the_network_is_refused(tiny_checkpo
     (folder / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 48, "width": 48}}))
     with pytest.raises(UnusableWeights, match=r"found a size of \(48, 48\), expected \(32, 32\)"):
         load(folder)
+
+
+@pytest.mark.parametrize("key", ["do_resize", "do_center_crop"])
+def test_a_preprocessor_that_makes_no_one_size_is_refused(key: str, tiny_checkpoint):
+    folder = tiny_checkpoint("clip")
+    (folder / "preprocessor_config.json").write_text(json.dumps({key: False}))
+    with pytest.raises(UnusableWeights, match=f"found {key}=false"):
+        load(folder)
