@@ -10,8 +10,9 @@ import numpy as np
 
 from abaw_jax.corpus.tracks import Corpus, Track
 from abaw_jax.extract.batches import Batcher
+from abaw_jax.extract.meter import Meter
 from abaw_jax.extract.pixels import Look, Subject, looks_of_crops, open_subject
-from abaw_jax.extract.sources import NOTHING, crops_of, fold, made_from_file, stamp_of
+from abaw_jax.extract.sources import NOTHING, crops_of, made_from_file, stamp_of
 from abaw_jax.extract.streams import Stream
 from abaw_jax.faces.crops import CropSettings, crops
 from abaw_jax.faces.detection import Detector
@@ -62,7 +63,7 @@ def _finish_crops(corpus: Corpus, subject: Subject, kind: str | None) -> None:
     for filling in subject.fillings:
         made_from = crops_made_from(corpus, subject.track, filling.stream, kind)
         if made_from["kind"] == "crops":
-            made_from["content"] = fold((r, d) for r, d in subject.digests if filling.wants(r))
+            made_from["content"] = filling.content.hexdigest()
         filling.finish(made_from, skipped=subject.row_notes())
 
 
@@ -82,9 +83,10 @@ def video_steps(
     batchers: dict[str, Batcher],
     detector: Detector,
     settings: CropSettings,
+    searched: Meter,
     on_problem: OnProblem,
 ) -> Iterator[Step]:
-    """The subjects of one video after another, cut from its frames in one go."""
+    """The subjects of one video after another; its frames are searched first, then cut."""
     by_video = itertools.groupby(wanted, key=lambda pair: pair[0].video)
     for _, group in by_video:
         subjects = {track.name: open_subject(track, streams, batchers) for track, streams in group}
@@ -92,7 +94,7 @@ def video_steps(
         first = next(iter(subjects.values())).track
         if first.video_path:
             yield from _cut(
-                corpus.root / first.video_path, everybody, subjects, detector, settings, on_problem
+                corpus.root / first.video_path, everybody, subjects, detector, settings, searched, on_problem
             )
         for subject in subjects.values():
             made_from = video_made_from(corpus, subject.track)
@@ -110,11 +112,13 @@ def _cut(
     subjects: Mapping[str, Subject],
     detector: Detector,
     settings: CropSettings,
+    searched: Meter,
     on_problem: OnProblem,
 ) -> Iterator[Look]:
     told: list[Problem] = []
+    passes = iter((searched.watch, iter))  # the first pass searches, the second cuts
     try:
-        for index, faces in crops(lambda: frames(path, told.append), names, detector, settings):
+        for index, faces in crops(lambda: next(passes)(frames(path, told.append)), names, detector, settings):
             for name, crop in faces.items():
                 subject = subjects.get(name)
                 if crop is not None and subject is not None and subject.wants(index + 1):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from abaw_jax.extract.batches import Batcher
+from abaw_jax.extract.sources import Fold
 from abaw_jax.extract.streams import Stream
 from abaw_jax.store.writer import TrackWriter
 
@@ -18,6 +19,8 @@ class Filling:
         self.stream, self._batcher = stream, batcher
         self._place = {int(row): place for place, row in enumerate(rows)}
         self._next = 0
+        self.content = Fold()
+        """Of the files that its rows were read from."""
         self.writer: TrackWriter = stream.writer(track, len(rows))
 
     def wants(self, row: int) -> bool:

@@ -82,6 +82,11 @@ class Job:
             if (found := faces.crops_of(self.corpus, track, self.source.images)) is not None
         )
 
+    def frames(self) -> int:
+        """Frames that have to be searched for faces, once for each video; as the containers announce them."""
+        pairs = self.plan.pairs(self.streams, "face")
+        return sum({track.video: track.facts.frames for track, _ in pairs if track.facts}.values())
+
     def sound_seconds(self) -> int:
         """Seconds of sound to be heard, once for each stream; as the containers announce them."""
         once = {
@@ -105,11 +110,12 @@ class Job:
             steps = faces.crop_steps(self.corpus, wanted, batchers, self.source.images)
         else:
             total = sum(track.rows for track, _ in wanted)
-            detector, settings = (
-                make_detector(config.detector),
-                CropSettings(detect_every=config.detect_every),
+            detector = make_detector(config.detector)
+            settings = CropSettings(detect_every=config.detect_every)
+            searched = Meter("searching", "frames", self.frames(), device, self.on_progress)
+            steps = faces.video_steps(
+                self.corpus, wanted, batchers, detector, settings, searched, self.problems.append
             )
-            steps = faces.video_steps(self.corpus, wanted, batchers, detector, settings, self.problems.append)
         meter = Meter("faces", "rows", total, device, self.on_progress)
         ahead = AHEAD_BATCHES * config.batch_size
         pixels.encode(steps, config.threads, ahead, meter, self.problems.append)

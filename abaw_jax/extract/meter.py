@@ -1,11 +1,14 @@
 """How far a pass is, how fast, and whether the device had work: told a few times a second, not every row."""
 
 import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from abaw_jax.extract.device import Device
 from abaw_jax.progress import OnProgress
 
 EVERY_S = 0.2
+Item = TypeVar("Item")
 
 
 class Meter:
@@ -24,6 +27,12 @@ class Meter:
         self.done += count
         if time.monotonic() - self._told > EVERY_S or self.done == self._total:
             self._tell()
+
+    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Each of them, counted."""
+        for item in items:
+            yield item
+            self.add()
 
     def _tell(self) -> None:
         self._told = time.monotonic()

@@ -29,12 +29,17 @@ class Subject:
 
     track: Track
     fillings: list[Filling]
-    digests: list[tuple[int, str]] = dataclasses.field(default_factory=list)
     skipped: list[Problem] = dataclasses.field(default_factory=list)
 
     def wants(self, row: int) -> bool:
         """Whether any stream has this row on its grid."""
         return any(filling.wants(row) for filling in self.fillings)
+
+    def saw(self, row: int, digest: str) -> None:
+        """A row's file was read, whatever was in it."""
+        for filling in self.fillings:
+            if filling.wants(row):
+                filling.content.add(row, digest)
 
     def row_notes(self) -> list[str]:
         """Why rows are masked though there was something to look at."""
@@ -99,7 +104,7 @@ def encode(
             item()
             continue
         digest, found = result
-        item.subject.digests.append((item.row, digest))
+        item.subject.saw(item.row, digest)
         if isinstance(found, Problem):
             item.subject.skipped.append(found)
             on_problem(found)

@@ -69,11 +69,26 @@ def made_from_file(kind: str, path: Path, place: str, **more: Any) -> dict[str, 
     return {"kind": kind, "file": place, **more, "content": digest_of(path), "stamp": stamp_of([path])}
 
 
+class Fold:
+    """One digest of many, each with its row, taken as they come."""
+
+    def __init__(self) -> None:
+        self._whole = hashlib.sha256()
+
+    def add(self, row: int, digest: str) -> None:
+        """The next one."""
+        self._whole.update(f"{row}:{digest}\n".encode())
+
+    def hexdigest(self) -> str:
+        """Of all so far."""
+        return self._whole.hexdigest()
+
+
 def fold(digests: Iterable[tuple[int, str]]) -> str:
-    """One digest of many, each with its row."""
-    whole = hashlib.sha256()
+    """One digest of many."""
+    whole = Fold()
     for row, digest in digests:
-        whole.update(f"{row}:{digest}\n".encode())
+        whole.add(row, digest)
     return whole.hexdigest()
 
 

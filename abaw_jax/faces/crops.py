@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from abaw_jax.faces.align import SIZE_PX, align
 from abaw_jax.faces.detection import Detector
 from abaw_jax.faces.follow import Frame, Sighting, follow
+from abaw_jax.faces.sightings import Sightings
 from abaw_jax.faces.subjects import choose, sides_of
 from abaw_jax.faces.tracking import Tracking
 
@@ -40,15 +41,15 @@ def crops(
     """
     settings = settings or CropSettings()
     sides_of(names)  # a wrong name should not cost a pass over the video
-    sightings = list(follow(frames(), detector, settings.tracking, settings.detect_every))
-    persons = choose(sightings, names)
-    number_of = {sighting.index: number for number, sighting in enumerate(sightings)}
-    for frame in frames():
-        number = number_of.get(frame.index)
-        yield (
-            frame.index,
-            {name: _crop(frame, sightings, number, person, settings) for name, person in persons.items()},
-        )
+    with Sightings() as sightings:
+        sightings.extend(follow(frames(), detector, settings.tracking, settings.detect_every))
+        persons, number = choose(sightings, names), 0
+        for frame in frames():
+            while number < len(sightings) and sightings[number].index < frame.index:
+                number += 1
+            is_known = number < len(sightings) and sightings[number].index == frame.index
+            at = number if is_known else None
+            yield frame.index, {n: _crop(frame, sightings, at, p, settings) for n, p in persons.items()}
 
 
 def _crop(
