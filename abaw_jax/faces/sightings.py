@@ -33,12 +33,12 @@ class Sightings(Sequence[Sighting]):
 
     def extend(self, sightings: Iterable[Sighting]) -> None:
         """Keep them, in their order."""
-        faces = 0
         for s in sightings:
-            row = (s.index, s.time_s, s.shot, s.width_px, s.was_searched, faces, len(s.faces))
+            first = self._faces.tell() // FACE.itemsize
+            row = (s.index, s.time_s, s.shot, s.width_px, s.was_searched, first, len(s.faces))
             self._frames.write(np.array(row, FRAME).tobytes())
             self._faces.write(_as_records(s).tobytes())
-            self._count, faces = self._count + 1, faces + len(s.faces)
+            self._count += 1
 
     def __len__(self) -> int:
         return self._count
