@@ -1,4 +1,4 @@
-"""The sightings of a whole video, kept in a file of its own that vanishes: memory does not grow with length."""
+"""The sightings of a whole video, kept in a file that vanishes: memory does not grow with its length."""
 
 import tempfile
 from collections.abc import Iterable, Sequence

@@ -57,6 +57,8 @@ class _Decoding:
         self.thread_type = thread_type
         self.damaged = 0
         self.late = 0
+        self._rotation: int | None = None
+        self._matrix: tuple[int, int, int, int] | None = None
 
     def frames(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """(row, seconds, frame as decoded)"""
@@ -92,7 +94,10 @@ class _Decoding:
 
     def picture(self, place: tuple[int, float, av.VideoFrame]) -> Frame:
         index, time_s, frame = place
-        image = upright(frame.to_ndarray(format="rgb24"), display_matrix(frame))
+        # PyAV ties a frame whose side data was read into a cycle: of every frame's, megabytes would pile up
+        if frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, display_matrix(frame)
+        image = upright(frame.to_ndarray(format="rgb24"), self._matrix)
         self.damaged += frame.is_corrupt
         return Frame(index, time_s, image, bool(frame.is_corrupt))
 
