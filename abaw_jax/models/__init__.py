@@ -1,0 +1,1 @@
+"""One file a system: composition only, of features that someone else computed."""
