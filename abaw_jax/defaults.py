@@ -37,6 +37,63 @@ def get_config() -> ConfigDict:
     config.extract.dtype = "float32"  # what encoders compute in; bfloat16 on GPUs and TPUs
     config.extract.threads = 2  # that read, decode and resize
 
+    config.task = "va"  # va | expr | au | mtl
+
+    config.window = ConfigDict()
+    config.window.rows = 192  # contiguous rows seen and predicted at once
+    config.window.stride = 96  # rows from one training window to the next
+    config.window.eval_stride = 96  # the same in evaluation; smaller than rows: windows overlap
+    config.window.edge = "shift"  # mask | clamp | shift | skip: what happens at a track's end
+    config.window.overlap = "mean"  # mean | last: rows that several windows predict
+
+    config.model = ConfigDict()
+    config.model.name = "temporal_fusion"  # a file of models/; the other keys are its fields
+    config.model.width = 128  # of every state
+    config.model.layers = 2  # a stream
+    config.model.heads = 4  # of every attention
+    config.model.stem_taps = 5  # rows that the convolutional stem spans
+    config.model.dropout = 0.1  # share of activations
+    config.model.modality_dropout = 0.1  # how often a whole stream of a window is hidden
+    config.model.is_causal = False  # no row sees what comes after it
+    config.model.max_distance = 64  # rows from which on all distances are one
+
+    config.loss = ConfigDict()
+    config.loss.va = ConfigDict(
+        {"ccc": 1.0, "mse": 0.0, "l1": 0.0, "over": "pooled"}
+    )  # window | batch | pooled
+    config.loss.expr = ConfigDict(
+        {"class_weights": "sqrt_inverse", "label_smoothing": 0.0, "focal_gamma": 0.0}
+    )
+    config.loss.au = ConfigDict({"focal_gamma": 0.0, "soft_f1": 0.0})
+    config.loss.shares = ConfigDict({"va": 1.0, "expr": 1.0, "au": 1.0})  # of the parts of mtl
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 1e-3  # the highest
+    config.optimizer.schedule = "cosine"  # constant | cosine | linear, after the warm-up
+    config.optimizer.warmup_steps = 50  # updates, from 0 to the highest rate
+    config.optimizer.final_share = 0.02  # of the highest rate, at the end
+    config.optimizer.weight_decay = 0.05  # of matrices; norms and biases have none
+    config.optimizer.beta1 = 0.9  # of AdamW
+    config.optimizer.beta2 = 0.98  # of AdamW
+    config.optimizer.clip_norm = 1.0  # of the whole gradient; 0: not clipped
+    config.optimizer.accumulate = 1  # batches that make one update
+    config.optimizer.ema_decay = 0.0  # moving average that is evaluated instead; 0: none
+    config.optimizer.plateau_factor = 0.5  # of the rate, when the score has stalled
+    config.optimizer.plateau_patience = 0  # evaluations without a better score before that; 0: never
+
+    config.train = ConfigDict()
+    config.train.steps = 1000  # batches
+    config.train.batch_size = 16  # windows, all devices of all processes together
+    config.train.eval_every = 100  # steps from one evaluation and checkpoint to the next
+    config.train.log_every = 20  # steps
+    config.train.keep_best = 1  # checkpoints by score, besides the latest two
+    config.train.patience = 0  # evaluations without a better score before stopping; 0: never
+    config.train.dtype = "float32"  # what the model computes in; bfloat16 on GPUs and TPUs
+    config.train.threads = 1  # that read batches ahead
+    config.train.sharding = (("", "replicate"),)  # (pattern of a parameter's name, replicate | fsdp)
+    config.train.max_skipped = 10  # updates in a row that are not finite before the run stops
+    config.train.watchdog_s = 1800.0  # a step that takes longer ends the run with its stacks; 0: never
+
     config.evaluation = ConfigDict()
     config.evaluation.fill = "linear"  # how rows without a prediction get one
     config.evaluation.smoothing = "none"  # none | box | gaussian | median

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags
+from absl import logging as absl_logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, as configs/va.py or :variant.")
-_MODE = flags.DEFINE_enum("mode", "extract", ["extract"], "What to do.")
+_MODE = flags.DEFINE_enum("mode", "train", ["train", "extract"], "What to do.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/<name of the config>.")
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say what would be done, how large it is and how long it takes."
 )
@@ -18,10 +20,19 @@ _DRY_RUN = flags.DEFINE_bool(
 
 def main(argv: Sequence[str]) -> int:
     """Hand the config over to what was asked for."""
-    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)  # what hardware there is not
+    logging.getLogger().setLevel(logging.WARNING)  # absl lets everything through
+    absl_logging.set_verbosity(absl_logging.WARNING)
     from abaw_jax.extract import command
 
-    return command.run(_CONFIG.value, _DRY_RUN.value)
+    if _MODE.value == "extract":
+        return command.run(_CONFIG.value, _DRY_RUN.value)
+    from abaw_jax.train import command as training
+
+    corpus, job = command.open_job(_CONFIG.value)
+    command.finish(job)
+    features = {stream.name: stream.features for stream in job.streams}
+    name = Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0]).stem
+    return training.run(_CONFIG.value, corpus, features, Path(_WORKDIR.value or f"runs/{name}"))
 
 
 def parse(argv: Sequence[str]) -> list[str]:

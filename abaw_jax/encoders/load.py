@@ -22,7 +22,7 @@ KINDS = {
     "soundnet": "soundnet",
 }
 """`model_type` of a config.json ▶ the file here that builds it."""
-SIGNALS = ("logmel", "mfcc")
+SIGNALS = ("logmel", "mfcc", "colours")
 """Encoders without weights, by their own name."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from abaw_jax.corpus.cache import open_corpus
+from abaw_jax.corpus.tracks import Corpus
 from abaw_jax.extract.job import Job, Summary, make_job
 from abaw_jax.extract.streams import Stream
 from abaw_jax.terminal import bytes_text, duration_text, progress
@@ -17,21 +18,37 @@ SHOWN_OF_A_KIND = 3
 
 def run(config: ConfigDict, is_dry: bool) -> int:
     """Returns the exit code: 0, also where single images were skipped and told."""
+    _, job = open_job(config)
+    if is_dry:
+        _print_stale(job, "to be made")
+        _print_plan(job)
+    else:
+        finish(job)
+    return 0
+
+
+def open_job(config: ConfigDict) -> tuple[Corpus, Job]:
+    """The corpus, and what is lacking of its features."""
     root = config.corpus.root
     if root is None:
         raise ValueError("--config.corpus.root=FOLDER is missing; `abaw synth FOLDER` makes a corpus to try")
     with progress("extract") as show:
         where = Path(root), config.corpus.edition
         corpus = open_corpus(*where, index_times=config.corpus.index_times, on_progress=show)
-        job = make_job(corpus, config, show)
-        summary = None if is_dry else job.run()
+        return corpus, make_job(corpus, config, show)
+
+
+def finish(job: Job) -> None:
+    """Make what is lacking, and tell."""
+    with progress("extract") as job.on_progress:
+        summary = job.run()
+    _print_stale(job, "made")
+    _print_summary(job, summary)
+
+
+def _print_stale(job: Job, what: str) -> None:
     for name, why in job.plan.stale.items():
-        print(f"{'to be made' if is_dry else 'made'} again: {name}: {why}")
-    if summary is None:
-        _print_plan(job)
-    else:
-        _print_summary(job, summary)
-    return 0
+        print(f"{what} again: {name}: {why}")
 
 
 def _print_plan(job: Job) -> None:

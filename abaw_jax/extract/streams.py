@@ -49,6 +49,7 @@ class Stream:
 
 def face_stream(name: str, config: ConfigDict, source: Mapping[str, Any], options: dict) -> tuple:
     """(encoder, spec) of a stream of faces; `source` says whose crops."""
+    options = {} if config.encoder in SIGNALS else options
     encoder = load(config.encoder, view=config.view, region=config.region, **options)
     if encoder.modality != "face":
         raise ValueError(f"{name}.encoder: {config['encoder']} hears or reads; expected an encoder of faces")
@@ -61,7 +62,8 @@ def audio_stream(name: str, config: ConfigDict, options: dict) -> tuple:
     if config.align not in ALIGN:
         raise ValueError(f"{name}.align: found {config['align']!r}, expected one of: {', '.join(ALIGN)}")
     chunks = {key: config[key] for key in ("view", "chunk_s", "hop_s", "is_causal")}
-    encoder = load(config.encoder, **chunks, **({} if config.encoder in SIGNALS else options))
+    options = {} if config.encoder in SIGNALS else options
+    encoder = load(config.encoder, **chunks, **options)
     if encoder.modality != "audio":
         raise ValueError(f"{name}.encoder: {config['encoder']} sees or reads; expected an encoder of sound")
     identity = dict(encoder.identity) | {"hearing": dataclasses.asdict(encoder.hearing)}

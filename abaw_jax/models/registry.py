@@ -1,0 +1,22 @@
+"""Models by the name that a config gives."""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+
+MODELS = {"temporal_fusion": "TemporalFusion"}
+"""File of a model ▶ its class."""
+
+
+def make_model(name: str, settings: Mapping[str, Any], **given: Any) -> nn.Module:
+    """The model of a name; settings that it does not know are an error with those that it has."""
+    if name not in MODELS:
+        raise ValueError(f"no model {name!r}; expected one of: {', '.join(MODELS)}")
+    model = getattr(importlib.import_module(f"abaw_jax.models.{name}"), MODELS[name])
+    known = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name")]
+    if unknown := sorted(settings.keys() - set(known)):
+        raise ValueError(f"model.{unknown[0]}: {name} knows no such setting; it has {', '.join(known)}")
+    return model(**settings, **given)

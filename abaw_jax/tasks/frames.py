@@ -1,0 +1,81 @@
+"""Row by row: valence and arousal, expressions, action units, or all three at once."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from abaw_jax import losses
+from abaw_jax.types import Batch, Outputs, mask_key
+
+PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
+"""Task of a config ▶ what is predicted."""
+Variables = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stats:
+    """What losses need to know of the training rows; kept in the checkpoint."""
+
+    expr_counts: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, labels: Sequence[Mapping[str, np.ndarray]]) -> "Stats":
+        """From every track's labels."""
+        counts = np.zeros(8, np.int64)
+        for track in labels:
+            if "expr" in track:
+                counts += np.bincount(track["expr"][track["expr_mask"]], minlength=8)
+        return cls(tuple(counts.tolist()))
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameTask:
+    """One model, one loss a part, one score that is better the larger it is."""
+
+    name: str
+    model: nn.Module
+    settings: Mapping[str, Mapping[str, Any]]
+    """Of each part, the keywords of its loss."""
+    shares: Mapping[str, float]
+    """Of each part, its weight in the sum."""
+    stats: Stats = Stats()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return PARTS[self.name]
+
+    @property
+    def score(self) -> str:
+        """The field of `evaluation.scores.Scores` that decides which checkpoint is best."""
+        return self.name
+
+    def init(self, rng: Array, batch: Batch) -> Variables:
+        """Fresh variables; `batch` gives shapes and types alone."""
+        return self.model.init(rng, batch)
+
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
+        """(what is minimised, what is shown of it)."""
+        outputs = self.model.apply(variables, batch, train=True, rngs={"dropout": rng})
+        found = {part: self._of_part(part, outputs, batch) for part in self.parts}
+        whole = jnp.stack([self.shares[part] * value for part, value in found.items()]).sum()
+        return whole, {f"loss/{part}": value for part, value in found.items()}
+
+    def predict(self, variables: Variables, batch: Batch) -> Outputs:
+        """What a row table holds: affect, and probabilities."""
+        outputs = self.model.apply(variables, batch)
+        turn = {"va": lambda x: x, "expr": jax.nn.softmax, "au": jax.nn.sigmoid}
+        return {part: turn[part](outputs[part]) for part in self.parts}
+
+    def _of_part(self, part: str, outputs: Outputs, batch: Batch) -> Array:
+        settings = dict(self.settings[part])
+        if part == "expr":
+            rule = settings.pop("class_weights")
+            settings["class_weights"] = losses.class_weights(np.array(self.stats.expr_counts), rule)
+        function = {"va": losses.va_loss, "expr": losses.expr_loss, "au": losses.au_loss}[part]
+        return function(outputs[part], batch[part], batch[mask_key(part)], **settings)

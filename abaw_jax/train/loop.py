@@ -1,0 +1,175 @@
+"""The loop. Killed anywhere and begun again, it ends where it would have ended.
+
+1. The newest sound checkpoint is restored, or a fresh state made; log lines past it are cut.
+2. Batches are a function of seed and step, the random key too; so every step repeats exactly.
+3. At every evaluation the score joins the history, and state and history are saved together.
+4. What adapts (rate at plateaus, early stopping) is computed from the history alone.
+"""
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from abaw_jax.progress import OnProgress, silent
+from abaw_jax.train import history as histories
+from abaw_jax.train.checkpoint import Checkpoints, as_target
+from abaw_jax.train.guards import Diverged, Stop, Watchdog, listening
+from abaw_jax.train.run import Run
+from abaw_jax.train.state import State
+from abaw_jax.train.workdir import as_json, claim
+from abaw_jax.train.writer import TIMINGS, Writer
+
+NO_SCORE = -1e30
+"""Of checkpoints between evaluations: never the best."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    step: int
+    history: list[dict[str, Any]]
+    stopped_by: str | None = None
+
+
+def train(run: Run, workdir: Path, on_progress: OnProgress = silent) -> Outcome:
+    """From wherever the run is to its end, or to the next step's edge after a signal."""
+    claim(workdir, run.config)
+    checkpoints = Checkpoints(workdir / "checkpoints", run.config.train.keep_best)
+    try:
+        with listening() as stop, Watchdog(run.config.train.watchdog_s) as watchdog:
+            loop = _Loop(run, workdir, checkpoints, stop, watchdog, on_progress)
+            with loop.writer:
+                return loop.run_to_the_end()
+    finally:
+        checkpoints.close()
+
+
+class _Loop:
+    """The parts that the loop moves."""
+
+    def __init__(
+        self,
+        run: Run,
+        workdir: Path,
+        checkpoints: Checkpoints,
+        stop: Stop,
+        watchdog: Watchdog,
+        show: OnProgress,
+    ) -> None:
+        self.run, self.checkpoints, self.stop, self.watchdog, self.show = (
+            run,
+            checkpoints,
+            stop,
+            watchdog,
+            show,
+        )
+        restored = checkpoints.latest(as_target(run.shapes, run.places))
+        self.state: State = restored.state if restored else run.fresh()
+        self.step: int = restored.step if restored else 0
+        self.history: list[dict[str, Any]] = restored.notes["history"] if restored else []
+        self.writer = Writer(workdir, self.step)
+        self.began, self.first, self.waited_s = time.monotonic(), self.step, 0.0
+        self.pending: tuple[int, dict[str, Any], dict[str, np.ndarray]] | None = None
+
+    def run_to_the_end(self) -> Outcome:
+        """Step, log, evaluate, save."""
+        train = self.run.config.train
+        scale = self._scale()
+        batches = self.run.batches(self.step)
+        while self.step < train.steps and not self._is_over():
+            self.watchdog.feed()
+            batch = self._next(batches)
+            self.state, shown = self.run.step(self.state, self.run.put(batch), scale)
+            self.step += 1
+            self._settle()  # the step before: nobody waits for this one
+            self.pending = (self.step, shown, {key: batch[key] for key in ("track", "row")})
+            if self.step % train.eval_every == 0 or self.step == train.steps:
+                self._evaluate()
+                scale = self._scale()
+            elif self.stop:
+                self._settle()
+                self._save(NO_SCORE)
+        return Outcome(self.step, self.history, self.stop.asked)
+
+    def _is_over(self) -> bool:
+        return bool(self.stop) or histories.is_stalled(self.history, self.run.config.train.patience)
+
+    def _scale(self) -> np.float32:
+        c = self.run.config.optimizer
+        return np.float32(histories.plateau_scale(self.history, c.plateau_factor, c.plateau_patience))
+
+    def _next(self, batches):
+        began = time.monotonic()
+        batch = next(batches)
+        self.waited_s += time.monotonic() - began
+        return batch
+
+    def _settle(self) -> None:
+        """Look at what a finished step showed: log it, or say which rows made it fail."""
+        if self.pending is None:
+            return
+        (step, shown, rows), self.pending = self.pending, None
+        train = self.run.config.train
+        if skipped := int(shown["skipped"]):
+            names = self.run.training.plan.tracks
+            tracks = ", ".join(sorted({names[number] for number in rows["track"].tolist()}))
+            logging.warning("step %d: not finite, update left out; its rows are of: %s", step, tracks)
+            if skipped >= train.max_skipped:
+                self._save(NO_SCORE)
+                raise Diverged(f"{skipped} updates in a row were not finite; the last good state is kept")
+        if step % train.log_every == 0:
+            self.writer.write(step, {key: float(value) for key, value in shown.items()} | self._timings())
+        self._tell(shown if step % train.log_every == 0 else None)
+
+    def _timings(self) -> dict[str, float]:
+        passed = max(1e-9, time.monotonic() - self.began)
+        return {
+            f"{TIMINGS}steps_a_second": (self.step - self.first) / passed,
+            f"{TIMINGS}waiting_for_data": self.waited_s / passed,
+        }
+
+    def _tell(self, shown: dict[str, Any] | None) -> None:
+        if shown is None:
+            return
+        top = histories.best(self.history)
+        best = f", best {self.run.task.score} {top['score']:.3f}" if top else ""
+        rate = self._timings()[f"{TIMINGS}steps_a_second"]
+        note = f"loss {float(shown['loss']):.3f}{best}, {rate:.1f} steps/s"
+        self.show("training", self.step, self.run.config.train.steps, note)
+
+    def _evaluate(self) -> None:
+        self._settle()
+        _, result = self.run.evaluate(self.state)
+        scores = dataclasses.asdict(result.all_rows)
+        score = scores[self.run.task.score]
+        self.history.append({"step": self.step, "score": score, "scores": scores})
+        self.writer.write(self.step, _flat(scores))
+        self._save(score)
+
+    def _save(self, score: float) -> None:
+        self.writer.flush()
+        notes = {
+            "format": 1,
+            "config": as_json(self.run.config),
+            "stats": dataclasses.asdict(self.run.task.stats),
+            "history": self.history,
+            "versions": {"jax": jax.__version__},
+        }
+        self.checkpoints.save(self.state, notes, score)
+
+
+def _flat(scores: dict[str, Any]) -> dict[str, float]:
+    """Numbers by their path: `ccc/valence`."""
+    found: dict[str, float] = {}
+    for name, value in scores.items():
+        if isinstance(value, dict):
+            found |= {f"{name}/{key}": inner for key, inner in value.items()}
+        elif value is not None:
+            found[f"score/{name}"] = value
+    return found

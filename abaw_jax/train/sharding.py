@@ -1,0 +1,56 @@
+"""Where arrays lie: a mesh from the config, batches cut over it, parameters by a table of names."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+TACTICS = ("replicate", "fsdp")
+SMALLEST = 1024
+"""Numbers of an array below which cutting it costs more than it saves."""
+DATA = "data"
+
+
+def make_mesh() -> Mesh:
+    """All devices of all processes in a row."""
+    return jax.make_mesh((jax.device_count(),), (DATA,), axis_types=(AxisType.Auto,))
+
+
+def over_batch(mesh: Mesh) -> NamedSharding:
+    """Rows of a batch over the devices."""
+    return NamedSharding(mesh, PartitionSpec(DATA))
+
+
+def everywhere(mesh: Mesh) -> NamedSharding:
+    """The same on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def place_state(state: Any, mesh: Mesh, table: Sequence[tuple[str, str]]) -> Any:
+    """The sharding of every leaf of a state (or of its shapes); the first pattern that is found decides."""
+
+    def place(path, leaf) -> NamedSharding:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        tactic = next((tactic for pattern, tactic in table if re.search(pattern, name)), "replicate")
+        if tactic not in TACTICS:
+            raise ValueError(f"sharding: found {tactic!r}, expected one of: {', '.join(TACTICS)}")
+        return NamedSharding(mesh, _cut(leaf.shape, mesh.size) if tactic == "fsdp" else PartitionSpec())
+
+    return jax.tree_util.tree_map_with_path(place, state)
+
+
+def _cut(shape: tuple[int, ...], devices: int) -> PartitionSpec:
+    """Along the largest axis that divides."""
+    fits = [axis for axis, size in enumerate(shape) if size % devices == 0]
+    if not fits or np.prod(shape) < SMALLEST:
+        return PartitionSpec()
+    largest = max(fits, key=lambda axis: shape[axis])
+    return PartitionSpec(*(DATA if axis == largest else None for axis in range(len(shape))))
+
+
+def put_batch(batch: dict[str, np.ndarray], sharding: NamedSharding) -> dict[str, jax.Array]:
+    """The rows of a batch that this process read, as part of the global one."""
+    return {key: jax.make_array_from_process_local_data(sharding, value) for key, value in batch.items()}

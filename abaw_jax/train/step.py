@@ -1,0 +1,48 @@
+"""One compiled step: gradient, update, moving average; what is not finite changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from abaw_jax.tasks.frames import FrameTask
+from abaw_jax.train.state import State
+from abaw_jax.types import Array, Batch
+
+Step = Callable[[State, Batch, Array], tuple[State, dict[str, Array]]]
+
+
+def make_step(task: FrameTask, optimizer: optax.MultiSteps, seed: int, ema_decay: float) -> Step:
+    """`step(state, batch, scale)`; `scale` multiplies the update, which is how plateaus lower the rate."""
+
+    def step(state: State, batch: Batch, scale: Array) -> tuple[State, dict[str, Array]]:
+        rng = jax.random.fold_in(jax.random.key(seed), state.step)
+        measure = jax.value_and_grad(lambda p: task.loss({"params": p}, batch, rng), has_aux=True)
+        (loss, shown), grads = measure(state.params)
+        norm = optax.global_norm(grads)
+        is_finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, jax.tree.map(lambda u: scale * u, updates))
+        ema = _averaged(state.ema, params, ema_decay, opt_state.mini_step == 0)
+        params, opt_state, ema = _where(
+            is_finite, (params, opt_state, ema), (state.params, state.opt_state, state.ema)
+        )
+        skipped = jnp.where(is_finite, 0, state.skipped + 1)
+        shown = shown | {"loss": loss, "gradient_norm": norm, "skipped": skipped}
+        return State(state.step + 1, params, opt_state, ema, skipped), shown
+
+    return step
+
+
+def _averaged(ema: Any, params: Any, decay: float, is_updated: Array) -> Any:
+    """Moved towards the parameters where an update was made, not where gradients were only gathered."""
+    if ema is None:
+        return None
+    share = jnp.where(is_updated, 1 - decay, 0.0)
+    return jax.tree.map(lambda old, new: old + share * (new - old), ema, params)
+
+
+def _where(condition: Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
