@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     absl_logging.set_verbosity(absl_logging.WARNING)
     from abaw_jax.extract import command
 
-    if _MODE.value == "extract":
+    if _MODE.value == "extract" or _DRY_RUN.value:
         return command.run(_CONFIG.value, _DRY_RUN.value)
     from abaw_jax.train import command as training
 

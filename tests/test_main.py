@@ -27,7 +27,7 @@ def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
         ((f"--config={CONFIG}", "--config.strems=video"), 'Did you mean "streams" instead of "strems"?'),
         ((f"--config={CONFIG}", "--config.extract.batchsize=3"), 'Did you mean "batch_size"'),
         ((f"--config={CONFIG}", "--config.extract.batch_size=x"), "--config.extract.batch_size=x: invalid"),
-        ((f"--config={CONFIG}", "--mode=etract"), "--mode=etract: value should be one of <extract>"),
+        ((f"--config={CONFIG}", "--mode=etract"), "--mode=etract: value should be one of <train|extract>"),
         ((f"--config={CONFIG}", "--confg=x"), "Unknown command line flag 'confg'. Did you mean: config ?"),
         ((f"--config={CONFIG}", "extra"), "found 'extra', expected flags only"),
         ((f"--config={CONFIG}:x",), "get_config() takes 0 positional arguments"),
@@ -47,7 +47,7 @@ def line(tiny_root: Path, tmp_path_factory) -> list[str]:
     """The tiny corpus, tiny encoders, three tracks."""
     folder = tmp_path_factory.mktemp("front")
     return [
-        f"--config={CONFIG}", f"--config.corpus.root={tiny_root}",
+        f"--config={CONFIG}", "--mode=extract", f"--config.corpus.root={tiny_root}",
         f"--config.video.encoder={write_clip(folder / 'clip')}",
         f"--config.audio.encoder={write_whisper(folder / 'whisper')}",
         f"--config.store.root={folder / 'features'}", "--config.extract.tracks=('7-60-640x360',)",
@@ -72,6 +72,26 @@ def test_a_run_says_what_was_made_and_a_second_what_was_there(line: list[str]):
     assert "video: 1 tracks made (" in first.stdout
     assert "device busy" in first.stdout
     assert "video: 0 tracks made (0 vectors, 0 B), 1 were there" in second.stdout
+
+
+def test_training_makes_the_features_that_are_lacking_and_is_done_the_second_time(
+    tiny_root: Path, tmp_path: Path
+):
+    line = [
+        f"--config={CONFIG}", f"--config.corpus.root={tiny_root}",
+        "--config.video.encoder=colours", "--config.audio.encoder=logmel",
+        "--config.train.steps=4", "--config.train.eval_every=2", "--config.train.batch_size=4",
+        "--config.model.width=16", "--config.model.layers=1", "--config.window.rows=24",
+    ]  # fmt: skip
+    first, second = ask(*line, cwd=tmp_path), ask(*line, cwd=tmp_path)
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert "video: 14 tracks made" in first.stdout
+    assert "done after step 4; runs/va" in first.stdout
+    assert "video: 0 tracks made" in second.stdout
+    assert second.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
+    other = ask(*line, "--config.train.steps=6", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "another config: train.steps: found 4, expected 6" in other.stderr
 
 
 def test_weights_that_cannot_be_had_are_named_with_the_two_ways(line: list[str], tmp_path: Path, monkeypatch):
