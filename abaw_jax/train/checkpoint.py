@@ -6,24 +6,28 @@ so that there is one before it.
 
 import dataclasses
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from abaw_jax.store.spec import differences
 from abaw_jax.train.state import State
 
 LATEST = 2
 DAMAGED = "damaged-"
+SHOWN = 3
 
 
 class UnusableCheckpoint(ValueError):
     """A checkpoint that cannot be read, or is of something else."""
+
+
+class AnotherModel(UnusableCheckpoint):
+    """A sound checkpoint whose arrays are not those of this config: nothing to fall back from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,35 +52,45 @@ class Checkpoints:
     def save(self, state: State, notes: dict[str, Any], score: float) -> None:
         """In the background; `notes` are JSON."""
         step = int(state.step)
-        notes = notes | {"checksum": int(checksum(state))}
+        notes = notes | {"checksum": int(checksum(state)), "arrays": layout_of(state)}
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), notes=ocp.args.JsonSave(notes))
         if not self._manager.save(step, args=items, metrics={"score": score}):
             raise UnusableCheckpoint(f"{self.folder}: found step {step} there already, expected a later one")
 
     def latest(self, target: State) -> Restored | None:
         """The newest sound one in the shapes and shardings of `target`; None where there is none at all."""
-        for step in sorted(self._manager.all_steps(), reverse=True):
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        damaged: list[UnusableCheckpoint] = []
+        for step in steps:
             try:
-                return self.read(step, target)
+                found = self.read(step, target)
+            except AnotherModel:
+                raise
             except UnusableCheckpoint as error:
                 logging.warning("%s; using the one before it", error)
-                self._set_aside(step)
+                damaged.append(error)
+                continue
+            for unsound in steps[: len(damaged)]:
+                self._set_aside(unsound)
+            return found
+        if damaged:
+            raise UnusableCheckpoint(
+                f"{damaged[0]}; and no other is sound: remove {self.folder} to begin anew"
+            )
         return None
 
     def read(self, step: int, target: State) -> Restored:
         """One step's; every array is compared with its checksum."""
-        try:
-            items = ocp.args.Composite(state=ocp.args.StandardRestore(target), notes=ocp.args.JsonRestore())
-            found = self._manager.restore(step, args=items)
-        except Exception as error:  # whatever Orbax, tensorstore or the disk say
-            raise UnusableCheckpoint(f"{self.folder / str(step)}: {_first_line(error)}") from error
-        computed = int(checksum(found.state))
-        if computed != found.notes["checksum"]:
+        path = self.folder / str(step)
+        notes = self._restore(step, notes=ocp.args.JsonRestore()).notes
+        if different := list(differences(notes["arrays"], layout_of(target))):
+            raise AnotherModel(f"{path}: of another model: {'; '.join(different[:SHOWN])}")
+        state = self._restore(step, state=ocp.args.StandardRestore(target)).state
+        if (computed := int(checksum(state))) != notes["checksum"]:
             raise UnusableCheckpoint(
-                f"{self.folder / str(step)}: found checksum {computed:08x}, "
-                f"expected {found.notes['checksum']:08x}: its bytes have changed"
+                f"{path}: found checksum {computed:08x}, expected {notes['checksum']:08x}: bytes have changed"
             )
-        return Restored(step, found.state, found.notes)
+        return Restored(step, state, notes)
 
     def steps(self) -> list[int]:
         """Those there are."""
@@ -87,9 +101,24 @@ class Checkpoints:
         self._manager.wait_until_finished()
         self._manager.close()
 
+    def _restore(self, step: int, **items: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**items))
+        except Exception as error:  # whatever Orbax, tensorstore or the disk say
+            raise UnusableCheckpoint(f"{self.folder / str(step)}: {_first_line(error)}") from error
+
     def _set_aside(self, step: int) -> None:
         (self.folder / str(step)).rename(self.folder / f"{DAMAGED}{step}")
         self._manager.reload()
+
+
+def layout_of(state: Any) -> dict[str, str]:
+    """Every array's shape and type by its name."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in leaves
+    }
 
 
 def _first_line(error: Exception) -> str:
@@ -120,8 +149,3 @@ def as_target(shapes: State, shardings: State) -> State:
     return jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), shapes, shardings
     )
-
-
-def arrays_of(tree: Any) -> Iterator[np.ndarray]:
-    """Every array, on the host."""
-    return (np.asarray(leaf) for leaf in jax.tree.leaves(tree))
