@@ -13,6 +13,7 @@ from abaw_jax.extract import faces, pixels, voices
 from abaw_jax.extract.batches import Batcher
 from abaw_jax.extract.deal import deal
 from abaw_jax.extract.device import Device
+from abaw_jax.extract.memory import large_arrays_given_back
 from abaw_jax.extract.meter import Meter
 from abaw_jax.extract.plan import Plan, Source, make_plan
 from abaw_jax.extract.streams import Stream, open_streams
@@ -62,8 +63,9 @@ class Job:
         device = Device()
         batchers = {s.name: self._batcher(s, device) for s in self.streams if self.plan.wanted[s.name]}
         try:
-            self._see(batchers, device)
-            self._hear(batchers, device)
+            with large_arrays_given_back():
+                self._see(batchers, device)
+                self._hear(batchers, device)
         finally:
             device.close()
             for stream in self.streams:
