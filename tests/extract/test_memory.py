@@ -23,6 +23,9 @@ FPS = 10.0
 BLOCKS = 24
 LOOK_EVERY_S = 0.02
 MOST_BYTES = 2e9
+RESOLUTION = 50e3
+"""Bytes a minute of video, over twenty minutes less than two thousandths of what is resident: pages of small
+objects come and go by so much from run to run. One frame kept a second would be eight hundred times that."""
 PROGRAM = """
 import sys, time
 from pathlib import Path
@@ -97,7 +100,7 @@ def test_memory_is_flat_over_twenty_minutes(
     for stage in stages:
         slope, low, high = slope_of(resident, *minutes_of(told, stage))
         print(f"{stage}: {slope / 1e3:.1f} kB a minute of video ({low / 1e3:.1f} to {high / 1e3:.1f})")
-        assert low <= 0, stage
+        assert low <= 0 or high < RESOLUTION, stage
 
 
 def watched(line: list[str]) -> tuple[list[list[str]], list[tuple[float, int]]]:
