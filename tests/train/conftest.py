@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.corpus.synthetic.cast import Size
@@ -46,6 +48,16 @@ def small_config(task: str = "va"):
     config.train.batch_size, config.train.steps = 8, 24
     config.train.eval_every, config.train.log_every, config.train.threads = 6, 2, 2
     return config
+
+
+@pytest.fixture(scope="package", autouse=True)
+def compile_once(tmp_path_factory):
+    """Runs of one config are compiled once, however many of them are made."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A damaged checkpoint is told of and set aside, the one before it used; the last sound one is never lost."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def state_of(step: int, width: int = 64) -> State:
 
 def target_of(state: State) -> State:
     return as_target(state, place_state(state, make_mesh(), (("", "replicate"),)))
+
+
+@pytest.fixture(autouse=True)
+def leftovers_go_here():
+    """Not in a later test, where they would be an error."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

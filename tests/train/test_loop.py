@@ -110,7 +110,7 @@ def test_another_config_is_refused_and_the_keys_are_named(undisturbed, make_run)
 
 
 def test_what_is_not_finite_is_left_out_and_told(config, make_run, monkeypatch, tmp_path: Path, caplog):
-    config.train.max_skipped, config.optimizer.ema_decay = 100, 0.0
+    config.train.max_skipped = 100
     run = make_run(config)
     on_step(monkeypatch, lambda step, batch: batch | wrong(batch) if step == 3 else batch)
     assert train(run, tmp_path).step == 24
