@@ -84,6 +84,9 @@ def get_config() -> ConfigDict:
     config.train = ConfigDict()
     config.train.steps = 1000  # batches
     config.train.batch_size = 16  # windows, all devices of all processes together
+    config.train.mix = ()  # (("va", 8), ("expr", 8)): windows a batch of each training split; empty: the own
+    config.train.resident = False  # keep the training features on the devices
+    config.train.steps_a_call = 10  # of resident runs: steps that are compiled into one call
     config.train.eval_every = 100  # steps from one evaluation and checkpoint to the next
     config.train.log_every = 20  # steps
     config.train.keep_best = 1  # checkpoints by score, besides the latest two
@@ -98,6 +101,10 @@ def get_config() -> ConfigDict:
     config.evaluation.fill = "linear"  # how rows without a prediction get one
     config.evaluation.smoothing = "none"  # none | box | gaussian | median
     config.evaluation.smoothing_s = 0.0  # width of the smoothing in seconds
+    config.evaluation.tune = (
+        "nothing"  # of --mode=evaluate: nothing | smoothing | thresholds, on training folds
+    )
+    config.evaluation.folds = 5  # of the training split, by video
     config.evaluation.resamples = 1000  # bootstrap resamples over tracks
     return config
 

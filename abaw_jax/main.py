@@ -4,15 +4,27 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
+if TYPE_CHECKING:
+    from abaw_jax.train.data import Data
+
+FROM_CHECKPOINT = ("evaluate", "predict")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, as configs/va.py or :variant.")
-_MODE = flags.DEFINE_enum("mode", "train", ["train", "extract"], "What to do.")
+_MODE = flags.DEFINE_enum("mode", "train", ["train", "extract", "evaluate", "predict"], "What to do.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/<name of the config>.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "To evaluate or predict with: a run's folder (its best one is meant) or one step's."
+)
+_SPLIT = flags.DEFINE_string("split", None, "Whose rows: validation (evaluate) or test (predict) by default.")
+_SET = flags.DEFINE_multi_string(
+    "set", [], "With --checkpoint: KEY=VALUE of its config, as corpus.root=FOLDER."
+)
+_OUT = flags.DEFINE_string("out", None, "Folder of what is evaluated or predicted; by default in the run's.")
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say what would be done, how large it is and how long it takes."
 )
@@ -24,15 +36,38 @@ def main(argv: Sequence[str]) -> int:
     absl_logging.set_verbosity(absl_logging.WARNING)
     from abaw_jax.extract import command
 
+    if _MODE.value in FROM_CHECKPOINT:
+        return _from_checkpoint()
     if _MODE.value == "extract" or _DRY_RUN.value:
         return command.run(_CONFIG.value, _DRY_RUN.value)
     from abaw_jax.train import command as training
 
-    corpus, job = command.open_job(_CONFIG.value)
+    return training.run(
+        _CONFIG.value, _data(_CONFIG.value), Path(_WORKDIR.value or f"runs/{_config_file().stem}")
+    )
+
+
+def _data(config: ConfigDict) -> "Data":
+    """The corpus and its features; what is lacking is made."""
+    from abaw_jax.extract import command
+    from abaw_jax.train.data import Stored
+
+    corpus, job = command.open_job(config)
     command.finish(job)
-    features = {stream.name: stream.features for stream in job.streams}
-    name = Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0]).stem
-    return training.run(_CONFIG.value, corpus, features, Path(_WORKDIR.value or f"runs/{name}"))
+    return Stored(corpus, {stream.name: stream.features for stream in job.streams})
+
+
+def _from_checkpoint() -> int:
+    """Its own config is the one that counts."""
+    from abaw_jax.train import judge
+    from abaw_jax.train.run import Run
+    from abaw_jax.train.saved import Saved
+
+    saved = Saved.find(Path(_CHECKPOINT.value))
+    config, is_scored = saved.config(_SET.value), _MODE.value == "evaluate"
+    run = Run.of(config, _data(config), saved.stats)
+    split = _SPLIT.value or ("validation" if is_scored else "test")
+    return judge.run(saved, run, split, is_scored, Path(_OUT.value) if _OUT.value else None)
 
 
 def parse(argv: Sequence[str]) -> list[str]:
@@ -41,14 +76,24 @@ def parse(argv: Sequence[str]) -> list[str]:
         rest = flags.FLAGS(list(argv))
     except (flags.Error, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         _leave(_one_line(error))
-    if _CONFIG.value is None:
+    if _MODE.value in FROM_CHECKPOINT:
+        if _CHECKPOINT.value is None:
+            _leave(f"--checkpoint=FOLDER is missing, which --mode={_MODE.value} takes model and config from")
+        if _CONFIG.value is not None:
+            _leave(
+                f"--mode={_MODE.value} takes the checkpoint's own config; to change a key: --set=KEY=VALUE"
+            )
+    elif _CONFIG.value is None:
         _leave("--config=FILE is missing, as --config=configs/va.py")
-    file = Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0])
-    if not file.is_file():
-        _leave(f"--config={file}: no such file")
+    elif not _config_file().is_file():
+        _leave(f"--config={_config_file()}: no such file")
     if len(rest) > 1:
         _leave(f"found {rest[1]!r}, expected flags only, as --config.corpus.root=FOLDER")
     return rest
+
+
+def _config_file() -> Path:
+    return Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0])
 
 
 def _one_line(error: Exception) -> str:

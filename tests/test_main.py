@@ -27,7 +27,10 @@ def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
         ((f"--config={CONFIG}", "--config.strems=video"), 'Did you mean "streams" instead of "strems"?'),
         ((f"--config={CONFIG}", "--config.extract.batchsize=3"), 'Did you mean "batch_size"'),
         ((f"--config={CONFIG}", "--config.extract.batch_size=x"), "--config.extract.batch_size=x: invalid"),
-        ((f"--config={CONFIG}", "--mode=etract"), "--mode=etract: value should be one of <train|extract>"),
+        (
+            (f"--config={CONFIG}", "--mode=etract"),
+            "--mode=etract: value should be one of <train|extract|evaluate|predict>",
+        ),
         ((f"--config={CONFIG}", "--confg=x"), "Unknown command line flag 'confg'. Did you mean: config ?"),
         ((f"--config={CONFIG}", "extra"), "found 'extra', expected flags only"),
         ((f"--config={CONFIG}:x",), "get_config() takes 0 positional arguments"),
@@ -89,6 +92,9 @@ def test_training_makes_the_features_that_are_lacking_and_is_done_the_second_tim
     assert "done after step 4; runs/va" in first.stdout
     assert "video: 0 tracks made" in second.stdout
     assert second.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
+    scored = ask("--mode=evaluate", "--checkpoint=runs/va", cwd=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    assert "rows, scores, scores of each track: runs/va/evaluation/validation-" in scored.stdout
     other = ask(*line, "--config.train.steps=6", cwd=tmp_path)
     assert other.returncode == 2
     assert "another config: train.steps: found 4, expected 6" in other.stderr

@@ -5,7 +5,6 @@ Not of the number of hosts, devices or threads, nor of what ran before: the load
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -42,17 +41,6 @@ class Order:
     def epoch(self, step: int) -> float:
         """Epochs that are over before a step."""
         return step * self.batch_size / self.windows
-
-
-@dataclasses.dataclass(frozen=True)
-class Quotas:
-    """Several plans in one batch, each with its fixed share of the rows and an order of its own."""
-
-    orders: Sequence[Order]
-
-    def batch(self, step: int) -> list[Int[np.ndarray, " q"]]:
-        """Of every plan the windows of a step, one plan's rows behind another's."""
-        return [order.batch(step) for order in self.orders]
 
 
 def share(rows: int, process: int, processes: int) -> slice:

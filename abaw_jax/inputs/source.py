@@ -9,9 +9,10 @@ from jaxtyping import Int
 
 from abaw_jax.corpus.tracks import Track
 from abaw_jax.inputs.plan import Picks, Timeline, WindowPlan
+from abaw_jax.inputs.windows import WindowSpec
 from abaw_jax.labels import WIDTHS
 from abaw_jax.store.features import Features
-from abaw_jax.store.spec import DTYPES, Grid
+from abaw_jax.store.spec import DTYPES, FeatureSpec, Grid
 from abaw_jax.types import Batch, mask_key, present_key
 
 LABEL_TYPES = {"va": np.float32, "expr": np.int32, "au": np.float32}
@@ -28,6 +29,8 @@ class Source(Protocol):
 
     def read(self, plan: WindowPlan, windows: Int[np.ndarray, " k"]) -> Batch: ...
 
+    def joined(self) -> "Everything": ...
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Labels:
@@ -40,21 +43,38 @@ class Labels:
         """What the track has for each task; a task without labels is all masked."""
         values: dict[str, np.ndarray] = {}
         for task in tasks:
-            found = track.labels_for(task, edition)
-            shape = (track.rows,) if task == "expr" else (track.rows, WIDTHS[task])
-            mask_shape = (track.rows, WIDTHS[task]) if task == "au" else (track.rows,)
-            mask = found[mask_key(task)] if found else np.zeros(mask_shape, bool)
-            value = found[task] if found else np.zeros(shape)
+            found = track.labels_for(task, edition) or cls.empty(task, track.rows)
+            value, mask = found[task], found[mask_key(task)]
             is_known = mask if mask.ndim == value.ndim else mask[:, None]
             values[task] = np.where(is_known, value, NOTHING_KNOWN[task]).astype(LABEL_TYPES[task])
             values[mask_key(task)] = mask
         return cls(values)
+
+    @staticmethod
+    def empty(task: str, rows: int) -> dict[str, np.ndarray]:
+        """Rows of which nothing is known."""
+        shape = (rows,) if task == "expr" else (rows, WIDTHS[task])
+        mask = np.zeros(shape if task == "au" else (rows,), bool)
+        return {task: np.full(shape, NOTHING_KNOWN[task], LABEL_TYPES[task]), mask_key(task): mask}
 
     @property
     def is_labelled(self) -> np.ndarray:
         """Rows with any valid label."""
         masks = [value for name, value in self.values.items() if name.endswith("_mask")]
         return np.any([mask if mask.ndim == 1 else mask.any(axis=1) for mask in masks], axis=0)
+
+
+def example(spec: WindowSpec, features: Mapping[str, FeatureSpec], tasks: Sequence[str]) -> Batch:
+    """A batch of one empty window: shapes and types, without any data."""
+    batch: dict[str, np.ndarray] = {}
+    for name, reach in spec.reaches.items():
+        batch[name] = np.zeros((1, reach.count, *features[name].shape), DTYPES[features[name].dtype])
+        batch[present_key(name)] = np.zeros((1, reach.count), bool)
+    rows = len(spec.targets)
+    for task in tasks:
+        for key, empty in Labels.empty(task, rows).items():
+            batch[key] = empty[None]
+    return batch | {"track": np.zeros(1, np.int32), "row": np.zeros((1, rows), np.int32)}
 
 
 class StoreSource:
@@ -96,6 +116,11 @@ class StoreSource:
             batch[key] = joined.take(tracks, rows, inside)
         return batch | {"track": tracks, "row": np.where(inside, rows, -1).astype(np.int32)}
 
+    def joined(self) -> "Everything":
+        """All of it in memory."""
+        values = {name: Joined([*found, self._empty[name]]) for name, found in self._values.items()}
+        return Everything(values, self._present, self._labels)
+
     def _stream(self, name: str, picks: Picks, windows: np.ndarray, tracks: np.ndarray):
         """(vectors, whether each is there)."""
         index, inside = picks.of(windows)
@@ -116,11 +141,21 @@ class Joined:
     """Small arrays of all tracks behind each other, read in one go."""
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
-        self._values = np.concatenate([*arrays, np.zeros((1, *arrays[0].shape[1:]), arrays[0].dtype)])
-        self._base = np.cumsum([0, *map(len, arrays)])
+        self.values = np.concatenate([*arrays, np.zeros((1, *arrays[0].shape[1:]), arrays[0].dtype)])
+        self.base = np.cumsum([0, *map(len, arrays)])
+        """Where each array begins."""
 
     def take(self, tracks: np.ndarray, index: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """Rows of tracks; zero where there is none."""
-        out = self._values[self._base[tracks][:, None] + index]
+        out = self.values[self.base[tracks][:, None] + index]
         out[~inside] = 0
         return out
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Everything:
+    """A whole source as few large arrays."""
+
+    values: Mapping[str, Joined]
+    present: Mapping[str, Joined]
+    labels: Mapping[str, Joined]

@@ -17,6 +17,11 @@ class Rows:
 
     offsets: tuple[int, ...]
 
+    @property
+    def count(self) -> int:
+        """Vectors that a window takes."""
+        return len(self.offsets)
+
     @classmethod
     def span(cls, first: int, stop: int, step: int = 1) -> "Rows":
         """From `first` up to, not including, `stop`."""
@@ -28,6 +33,11 @@ class Seconds:
     """Moments counted in seconds from the anchor; with a track's own rate they become rows."""
 
     offsets: tuple[float, ...]
+
+    @property
+    def count(self) -> int:
+        """Vectors that a window takes."""
+        return len(self.offsets)
 
 
 @dataclasses.dataclass(frozen=True)

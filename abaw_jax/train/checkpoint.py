@@ -82,7 +82,7 @@ class Checkpoints:
     def read(self, step: int, target: State) -> Restored:
         """One step's; every array is compared with its checksum."""
         path = self.folder / str(step)
-        notes = self._restore(step, notes=ocp.args.JsonRestore()).notes
+        notes = self.notes(step)
         if different := list(differences(notes["arrays"], layout_of(target))):
             raise AnotherModel(f"{path}: of another model: {'; '.join(different[:SHOWN])}")
         state = self._restore(step, state=ocp.args.StandardRestore(target)).state
@@ -91,6 +91,10 @@ class Checkpoints:
                 f"{path}: found checksum {computed:08x}, expected {notes['checksum']:08x}: bytes have changed"
             )
         return Restored(step, state, notes)
+
+    def notes(self, step: int) -> dict[str, Any]:
+        """What was written beside a step's arrays."""
+        return self._restore(step, notes=ocp.args.JsonRestore()).notes
 
     def steps(self) -> list[int]:
         """Those there are."""

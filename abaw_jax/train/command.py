@@ -1,23 +1,21 @@
 """`--mode=train`: run the loop, and tell how it went and what to type next."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from abaw_jax.corpus.tracks import Corpus
-from abaw_jax.store.features import Features
 from abaw_jax.terminal import progress
 from abaw_jax.train import history as histories
+from abaw_jax.train.data import Data
 from abaw_jax.train.guards import STOPPED
 from abaw_jax.train.loop import train
 from abaw_jax.train.run import Run
 
 
-def run(config: ConfigDict, corpus: Corpus, features: Mapping[str, Features], workdir: Path) -> int:
+def run(config: ConfigDict, data: Data, workdir: Path) -> int:
     """Returns the exit code: 0, or STOPPED where a signal ended it and the same command goes on."""
     with progress("train") as show:
-        outcome = train(Run.of(config, corpus, features), workdir, show)
+        outcome = train(Run.of(config, data), workdir, show)
     top = histories.best(outcome.history)
     if top:
         last = outcome.history[-1]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -9,11 +10,40 @@ from ml_collections import ConfigDict
 from abaw_jax.corpus.splits import warn_of_leaks
 from abaw_jax.corpus.tracks import Corpus, Track
 from abaw_jax.evaluation.truth import Truth
+from abaw_jax.inputs.loader import Loader, Pool
+from abaw_jax.inputs.order import Order
 from abaw_jax.inputs.plan import WindowPlan, make_plan
-from abaw_jax.inputs.source import Labels, StoreSource
+from abaw_jax.inputs.source import Labels, Source, StoreSource
 from abaw_jax.inputs.windows import WindowSpec, contiguous
 from abaw_jax.store.features import Features
+from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.types import mask_key
+
+
+@runtime_checkable
+class Data(Protocol):
+    """A corpus and its features, wherever they lie."""
+
+    corpus: Corpus
+    specs: Mapping[str, FeatureSpec]
+    """What each stream's features are."""
+
+    def source(self, tracks: Sequence[Track], tasks: Sequence[str], edition: int | None) -> Source: ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stored:
+    """A corpus in its folders, features in a store."""
+
+    corpus: Corpus
+    features: Mapping[str, Features]
+
+    @property
+    def specs(self) -> Mapping[str, FeatureSpec]:
+        return {name: found.spec for name, found in self.features.items()}
+
+    def source(self, tracks: Sequence[Track], tasks: Sequence[str], edition: int | None) -> Source:
+        return StoreSource(tracks, self.features, tasks, edition)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,7 +51,7 @@ class Part:
     """One split, ready to be read."""
 
     tracks: Sequence[Track]
-    source: StoreSource
+    source: Source
     plan: WindowPlan
 
 
@@ -33,33 +63,58 @@ def window_spec(config: ConfigDict) -> WindowSpec:
 
 
 def open_part(
-    corpus: Corpus, features: Mapping[str, Features], config: ConfigDict, parts: Sequence[str], split: str
+    data: Data,
+    config: ConfigDict,
+    tasks: Sequence[str],
+    split: str,
+    for_training: bool,
+    of_task: str | None = None,
 ) -> Part:
-    """A split of the config's task with its plan, of training or of evaluation."""
-    edition = corpus.edition(config.task, split) if config.corpus.edition is None else config.corpus.edition
-    tracks = corpus.split(config.task, split, edition)
-    source = StoreSource(tracks, features, parts)
-    plan = make_plan(window_spec(config), source.timelines, source.grids, for_training=split == "train")
+    """A split of a task (by default the config's) with its plan, of training or of evaluation."""
+    edition = config.corpus.edition
+    tracks = data.corpus.split(of_task or config.task, split, edition)
+    source = data.source(tracks, tasks, edition)
+    plan = make_plan(window_spec(config), source.timelines, source.grids, for_training)
     return Part(tracks, source, plan)
+
+
+def quotas(config: ConfigDict) -> list[tuple[str, int]]:
+    """Of whose training split how many windows of every batch are."""
+    mix = [(str(task), int(windows)) for task, windows in config.train.mix]
+    if mix and (total := sum(windows for _, windows in mix)) != config.train.batch_size:
+        raise ValueError(
+            f"train.mix: found {total} windows, expected train.batch_size={config.train.batch_size}"
+        )
+    return mix or [(config.task, config.train.batch_size)]
+
+
+def make_loader(parts: Sequence[Part], config: ConfigDict, process: int, processes: int) -> Loader:
+    """Batches of the parts by the config's quotas."""
+    pools = [
+        Pool(part.source, part.plan, Order(len(part.plan), windows, config.seed + (number << 32)))
+        for number, (part, (_, windows)) in enumerate(zip(parts, quotas(config), strict=True))
+    ]
+    return Loader(pools, process, processes, config.train.threads)
 
 
 def check_leaks(corpus: Corpus, config: ConfigDict) -> None:
     """Warn of videos that are learnt from and scored on."""
-    keys = [(config.task, corpus.edition(config.task, split), split) for split in ("train", "validation")]
-    warn_of_leaks(corpus, keys[:1], keys[1:])
+
+    def key(task: str, split: str):
+        edition = config.corpus.edition
+        return task, corpus.edition(task, split) if edition is None else edition, split
+
+    learnt = [key(task, "train") for task, _ in quotas(config)]
+    warn_of_leaks(corpus, learnt, [key(config.task, "validation")])
 
 
-def truth_of(tracks: Sequence[Track], parts: Sequence[str]) -> Truth:
+def truth_of(tracks: Sequence[Track], parts: Sequence[str], edition: int | None = None) -> Truth:
     """Every label row of the tracks, in the precision of the files."""
     track = np.repeat(np.arange(len(tracks)), [t.rows for t in tracks])
     row = np.concatenate([np.arange(1, t.rows + 1) for t in tracks])
     columns: dict[str, np.ndarray] = {"has_image": np.concatenate([t.has_image() for t in tracks])}
     for part in parts:
+        labels = [t.labels_for(part, edition) or Labels.empty(part, t.rows) for t in tracks]
         for key in (part, mask_key(part)):
-            columns[key] = np.concatenate([_labels(t, part)[key] for t in tracks])
+            columns[key] = np.concatenate([found[key] for found in labels])
     return Truth.build([t.name for t in tracks], track, row, **columns)
-
-
-def _labels(track: Track, part: str) -> Mapping[str, np.ndarray]:
-    """As the files have them; all masked where a track has none."""
-    return track.labels_for(part) or Labels.of(track, (part,), None).values

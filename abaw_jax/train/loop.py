@@ -9,6 +9,7 @@
 import dataclasses
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from abaw_jax.progress import OnProgress, silent
 from abaw_jax.train import history as histories
 from abaw_jax.train.checkpoint import Checkpoints, as_target
 from abaw_jax.train.guards import Diverged, Stop, Watchdog, listening
-from abaw_jax.train.run import Run
+from abaw_jax.train.run import Chunk, Run
+from abaw_jax.train.saved import check_features
 from abaw_jax.train.state import State
 from abaw_jax.train.workdir import as_json, claim
 from abaw_jax.train.writer import TIMINGS, Writer
@@ -70,25 +72,27 @@ class _Loop:
             show,
         )
         restored = checkpoints.latest(as_target(run.shapes, run.places))
+        if restored:
+            check_features(restored.notes, run.specs, workdir)
         self.state: State = restored.state if restored else run.fresh()
         self.step: int = restored.step if restored else 0
         self.history: list[dict[str, Any]] = restored.notes["history"] if restored else []
         self.writer = Writer(workdir, self.step)
         self.began, self.first, self.waited_s = time.monotonic(), self.step, 0.0
-        self.pending: tuple[int, dict[str, Any], dict[str, np.ndarray]] | None = None
+        self.pending: tuple[int, dict[str, Any]] | None = None
 
     def run_to_the_end(self) -> Outcome:
         """Step, log, evaluate, save."""
         train = self.run.config.train
         scale = self._scale()
-        batches = self.run.batches(self.step)
+        chunks = self.run.chunks(self.step)
         while self.step < train.steps and not self._is_over():
             self.watchdog.feed()
-            batch = self._next(batches)
-            self.state, shown = self.run.step(self.state, self.run.put(batch), scale)
-            self.step += 1
-            self._settle()  # the step before: nobody waits for this one
-            self.pending = (self.step, shown, {key: batch[key] for key in ("track", "row")})
+            chunk = self._next(chunks)
+            self.state, shown = self.run.advance(self.state, chunk, scale)
+            self._settle()  # the steps before: nobody waits for these
+            self.pending = (self.step, shown)
+            self.step += chunk.steps
             if self.step % train.eval_every == 0 or self.step == train.steps:
                 self._evaluate()
                 scale = self._scale()
@@ -104,28 +108,33 @@ class _Loop:
         c = self.run.config.optimizer
         return np.float32(histories.plateau_scale(self.history, c.plateau_factor, c.plateau_patience))
 
-    def _next(self, batches):
+    def _next(self, chunks: Iterator[Chunk]) -> Chunk:
         began = time.monotonic()
-        batch = next(batches)
+        chunk = next(chunks)
         self.waited_s += time.monotonic() - began
-        return batch
+        return chunk
 
     def _settle(self) -> None:
-        """Look at what a finished step showed: log it, or say which rows made it fail."""
+        """Look at what finished steps showed."""
         if self.pending is None:
             return
-        (step, shown, rows), self.pending = self.pending, None
+        (before, shown), self.pending = self.pending, None
+        shown = {key: np.asarray(values) for key, values in shown.items()}
+        for number in range(len(shown["loss"])):
+            self._settle_one(before + 1 + number, {key: value[number] for key, value in shown.items()})
+
+    def _settle_one(self, step: int, shown: dict[str, np.generic]) -> None:
+        """Log it, or say which rows made it fail."""
         train = self.run.config.train
         if skipped := int(shown["skipped"]):
-            names = self.run.training.plan.tracks
-            tracks = ", ".join(sorted({names[number] for number in rows["track"].tolist()}))
-            logging.warning("step %d: not finite, update left out; its rows are of: %s", step, tracks)
+            rows = "; ".join(self.run.loader.rows(step - 1))
+            logging.warning("step %d: not finite, update left out; its windows: %s", step, rows)
             if skipped >= train.max_skipped:
                 self._save(NO_SCORE)
                 raise Diverged(f"{skipped} updates in a row were not finite; the last good state is kept")
         if step % train.log_every == 0:
             self.writer.write(step, {key: float(value) for key, value in shown.items()} | self._timings())
-        self._tell(shown if step % train.log_every == 0 else None)
+            self._tell(step, shown)
 
     def _timings(self) -> dict[str, float]:
         passed = max(1e-9, time.monotonic() - self.began)
@@ -134,14 +143,12 @@ class _Loop:
             f"{TIMINGS}waiting_for_data": self.waited_s / passed,
         }
 
-    def _tell(self, shown: dict[str, Any] | None) -> None:
-        if shown is None:
-            return
+    def _tell(self, step: int, shown: dict[str, np.generic]) -> None:
         top = histories.best(self.history)
         best = f", best {self.run.task.score} {top['score']:.3f}" if top else ""
         rate = self._timings()[f"{TIMINGS}steps_a_second"]
         note = f"loss {float(shown['loss']):.3f}{best}, {rate:.1f} steps/s"
-        self.show("training", self.step, self.run.config.train.steps, note)
+        self.show("training", step, self.run.config.train.steps, note)
 
     def _evaluate(self) -> None:
         self._settle()
@@ -157,6 +164,7 @@ class _Loop:
         notes = {
             "format": 1,
             "config": as_json(self.run.config),
+            "features": {name: spec.as_dict() for name, spec in self.run.specs.items()},
             "stats": dataclasses.asdict(self.run.task.stats),
             "history": self.history,
             "versions": {"jax": jax.__version__},

@@ -2,34 +2,40 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from abaw_jax.corpus.tracks import Corpus
 from abaw_jax.evaluation.fill import fill
 from abaw_jax.evaluation.scores import Result, evaluate
 from abaw_jax.evaluation.smooth import smooth
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.inputs.loader import Loader, evaluation_batches
-from abaw_jax.inputs.order import Order
-from abaw_jax.inputs.source import Labels
+from abaw_jax.inputs.source import Labels, example
 from abaw_jax.models.registry import make_model
-from abaw_jax.store.features import Features
+from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
 from abaw_jax.train import sharding
-from abaw_jax.train.data import Part, check_leaks, open_part, truth_of
+from abaw_jax.train.data import Data, Part, check_leaks, make_loader, open_part, quotas, truth_of, window_spec
 from abaw_jax.train.optim import make_optimizer
 from abaw_jax.train.predictions import predict_rows
+from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State, fresh
-from abaw_jax.train.step import make_step
+from abaw_jax.train.step import make_step, many_steps
 from abaw_jax.types import Batch
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+class Chunk(NamedTuple):
+    """What goes to the devices at once: one batch, or the windows of several steps."""
+
+    given: Any
+    steps: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,28 +43,53 @@ class Run:
     """What the loop drives."""
 
     config: ConfigDict
-    task: FrameTask
-    training: Part
-    validation: Part
+    data: Data
     mesh: Mesh
+    stats: Stats | None = None
+    """None: of the training rows."""
 
     @classmethod
-    def of(cls, config: ConfigDict, corpus: Corpus, features: Mapping[str, Features]) -> "Run":
-        """Open the data and build the model; nothing is computed yet."""
-        parts = _parts(config)
-        check_leaks(corpus, config)
-        training, validation = (
-            open_part(corpus, features, config, parts, split) for split in ("train", "validation")
-        )
-        labels = [Labels.of(track, parts, None).values for track in training.tracks]
-        return cls(config, make_task(config, Stats.of(labels)), training, validation, sharding.make_mesh())
+    def of(cls, config: ConfigDict, data: Data, stats: Stats | None = None) -> "Run":
+        """Nothing is opened or computed yet."""
+        parts_of(config)
+        return cls(config, data, sharding.make_mesh(), stats)
 
-    def batches(self, first: int) -> Iterator[Batch]:
-        """Training batches from a step on, this process's rows."""
-        c = self.config
-        order = Order(len(self.training.plan), c.train.batch_size, c.seed)
-        where = jax.process_index(), jax.process_count(), c.train.threads
-        return Loader(self.training.source, self.training.plan, order, *where).from_step(first, c.train.steps)
+    @functools.cached_property
+    def training(self) -> list[Part]:
+        """Training splits, each with its share of the batch."""
+        check_leaks(self.data.corpus, self.config)
+        parts = parts_of(self.config)
+        where = self.data, self.config, parts, "train", True
+        return [open_part(*where, task) for task, _ in quotas(self.config)]
+
+    @functools.cached_property
+    def validation(self) -> Part:
+        """What checkpoints are chosen by."""
+        return open_part(self.data, self.config, parts_of(self.config), "validation", False)
+
+    @functools.cached_property
+    def task(self) -> FrameTask:
+        """Model and losses."""
+        return make_task(self.config, self.stats or self._stats())
+
+    @functools.cached_property
+    def loader(self) -> Loader:
+        """Of training batches, this process's rows."""
+        return make_loader(self.training, self.config, jax.process_index(), jax.process_count())
+
+    @property
+    def specs(self) -> dict[str, FeatureSpec]:
+        """Of the streams that the model sees."""
+        return {name: self.data.specs[name] for name in self.config.streams}
+
+    def chunks(self, first: int) -> Iterator[Chunk]:
+        """All that is left to train on from a step on; no chunk crosses an evaluation."""
+        train = self.config.train
+        if not train.resident:
+            batches = self.loader.from_step(first, train.steps)
+            return (Chunk(self.put(batch), 1) for batch in batches)
+        windows = self.loader.windows
+        return (Chunk(self._put_windows(windows(a, b)), b - a) for a, b in _edges(first, train))
 
     def put(self, batch: Batch) -> Batch:
         """Onto the devices."""
@@ -78,18 +109,30 @@ class Run:
         """The state before the first step."""
         return jax.jit(self._fresh, out_shardings=self.places)()
 
+    def advance(self, state: State, chunk: Chunk, scale: Any) -> tuple[State, dict[str, Any]]:
+        """(state, of each step what it shows); the state that goes in is used up."""
+        if self.config.train.resident:
+            return self._advance(state, self.resident, chunk.given, scale)
+        return self._advance(state, chunk.given, scale)
+
     @functools.cached_property
-    def step(self):
-        """The compiled step; the state that goes in is used up."""
-        c = self.config
-        step = make_step(self.task, self._optimizer, c.seed, c.optimizer.ema_decay)
-        return jax.jit(step, donate_argnums=0, out_shardings=(self.places, None))
+    def resident(self) -> Resident:
+        """The training features, on every device."""
+        if len(self.training) > 1:
+            raise ValueError("train.resident: found several splits in train.mix, expected one")
+        part = self.training[0]
+        everywhere = sharding.everywhere(self.mesh)
+        return jax.tree.map(lambda a: sharding.put(a, everywhere), Resident.of(part.source, part.plan))
 
     def evaluate(self, state: State) -> tuple[RowTable, Result]:
         """Predictions for every validation row, and the official scores."""
-        table = self.predict(self.validation, state)
-        evaluation, truth = self.config.evaluation, truth_of(self.validation.tracks, self.task.parts)
-        table, _ = fill(table, truth, evaluation.fill)
+        return self.score(self.validation, state)
+
+    def score(self, part: Part, state: State) -> tuple[RowTable, Result]:
+        """Predictions for every row of a part, gaps filled and smoothed as the config says, and scores."""
+        evaluation = self.config.evaluation
+        truth = truth_of(part.tracks, self.task.parts, self.config.corpus.edition)
+        table, _ = fill(self.predict(part, state), truth, evaluation.fill)
         if evaluation.smoothing != "none":
             table = smooth(table, evaluation.smoothing, evaluation.smoothing_s)
         return table, evaluate(table, truth)
@@ -104,6 +147,13 @@ class Run:
         )
 
     @functools.cached_property
+    def _advance(self):
+        c = self.config
+        step = make_step(self.task, self._optimizer, c.seed, c.optimizer.ema_decay)
+        several = many_steps(step, sharding.over_batch(self.mesh), is_resident=c.train.resident)
+        return jax.jit(several, donate_argnums=0, out_shardings=(self.places, None))
+
+    @functools.cached_property
     def _predict(self):
         everywhere = sharding.everywhere(self.mesh)
         return jax.jit(lambda p, batch: self.task.predict({"params": p}, batch), out_shardings=everywhere)
@@ -112,13 +162,31 @@ class Run:
     def _optimizer(self):
         return make_optimizer(self.config.optimizer, self.config.train.steps)
 
+    def _put_windows(self, windows):
+        return sharding.put(windows, sharding.over_batch(self.mesh, axis=1))
+
     def _fresh(self) -> State:
-        read = self.training.source.read(self.training.plan, Order(len(self.training.plan), 1, 0).batch(0))
-        variables = self.task.init(jax.random.key(self.config.seed), jax.tree.map(jnp.asarray, dict(read)))
+        batch = example(window_spec(self.config), self.specs, self.task.parts)
+        variables = self.task.init(jax.random.key(self.config.seed), jax.tree.map(jnp.asarray, dict(batch)))
         return fresh(variables["params"], self._optimizer, self.config.optimizer.ema_decay > 0)
 
+    def _stats(self) -> Stats:
+        tracks = {track.name: track for part in self.training for track in part.tracks}.values()
+        parts, edition = parts_of(self.config), self.config.corpus.edition
+        return Stats.of([Labels.of(track, parts, edition).values for track in tracks])
 
-def _parts(config: ConfigDict) -> tuple[str, ...]:
+
+def _edges(first: int, train: ConfigDict) -> Iterator[tuple[int, int]]:
+    """(first step, stop) of every call: the same wherever a run was begun again."""
+    while first < train.steps:
+        stops = [(first // every + 1) * every for every in (train.steps_a_call, train.eval_every)]
+        stop = min(*stops, train.steps)
+        yield first, stop
+        first = stop
+
+
+def parts_of(config: ConfigDict) -> tuple[str, ...]:
+    """What a config's task predicts."""
     if config.task not in PARTS:
         raise ValueError(f"task: found {config['task']!r}, expected one of: {', '.join(PARTS)}")
     return PARTS[config.task]
@@ -126,7 +194,7 @@ def _parts(config: ConfigDict) -> tuple[str, ...]:
 
 def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
     """The task of a config with its model."""
-    parts, settings = _parts(config), dict(config.model)
+    parts, settings = parts_of(config), dict(config.model)
     name = settings.pop("name")
     if config.train.dtype not in DTYPES:
         raise ValueError(f"train.dtype: found {config.train['dtype']!r}, expected {' or '.join(DTYPES)}")

@@ -19,9 +19,9 @@ def make_mesh() -> Mesh:
     return jax.make_mesh((jax.device_count(),), (DATA,), axis_types=(AxisType.Auto,))
 
 
-def over_batch(mesh: Mesh) -> NamedSharding:
+def over_batch(mesh: Mesh, axis: int = 0) -> NamedSharding:
     """Rows of a batch over the devices."""
-    return NamedSharding(mesh, PartitionSpec(DATA))
+    return NamedSharding(mesh, PartitionSpec(*(None,) * axis, DATA))
 
 
 def everywhere(mesh: Mesh) -> NamedSharding:
@@ -53,4 +53,9 @@ def _cut(shape: tuple[int, ...], devices: int) -> PartitionSpec:
 
 def put_batch(batch: dict[str, np.ndarray], sharding: NamedSharding) -> dict[str, jax.Array]:
     """The rows of a batch that this process read, as part of the global one."""
-    return {key: jax.make_array_from_process_local_data(sharding, value) for key, value in batch.items()}
+    return {key: put(value, sharding) for key, value in batch.items()}
+
+
+def put(value: np.ndarray, sharding: NamedSharding) -> jax.Array:
+    """What this process has of a global array: its rows, or all of one that is everywhere."""
+    return jax.make_array_from_process_local_data(sharding, value)

@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding
 
 from abaw_jax.tasks.frames import FrameTask
+from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State
 from abaw_jax.types import Array, Batch
 
@@ -34,6 +36,26 @@ def make_step(task: FrameTask, optimizer: optax.MultiSteps, seed: int, ema_decay
         return State(state.step + 1, params, opt_state, ema, skipped), shown
 
     return step
+
+
+def many_steps(step: Step, over_batch: NamedSharding, is_resident: bool) -> Callable[..., Any]:
+    """What one call does: a batch's step, or as many steps as there are rows of windows to gather."""
+    if not is_resident:
+
+        def once(state: State, batch: Batch, scale: Array) -> tuple[State, dict[str, Array]]:
+            state, shown = step(state, batch, scale)
+            return state, jax.tree.map(lambda value: value[None], shown)
+
+        return once
+
+    def gathered(state: State, resident: Resident, windows: Array, scale: Array):
+        def one(state: State, windows: Array) -> tuple[State, dict[str, Array]]:
+            batch = jax.lax.with_sharding_constraint(resident.read(windows), over_batch)
+            return step(state, batch, scale)
+
+        return jax.lax.scan(one, state, windows)
+
+    return gathered
 
 
 def _averaged(ema: Any, params: Any, decay: float, is_updated: Array) -> Any:

@@ -55,6 +55,7 @@ def run_until(store: Path, tracks: int, delay_s: float, line: list[str], env: di
     return process.wait() != 0
 
 
+@pytest.mark.full
 def test_ten_kills_change_nothing_and_no_committed_track_is_made_twice(
     tiny_root: Path, encoders, tmp_path: Path
 ):

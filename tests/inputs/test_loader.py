@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.tracks import Track
-from abaw_jax.inputs.loader import Loader, evaluation_batches
-from abaw_jax.inputs.order import Order, Quotas, share
+from abaw_jax.inputs.loader import Loader, Pool, evaluation_batches
+from abaw_jax.inputs.order import Order, share
 from abaw_jax.inputs.plan import make_plan
 from abaw_jax.inputs.source import StoreSource
 from abaw_jax.inputs.windows import Rows, WindowSpec, contiguous
@@ -94,9 +94,9 @@ def test_an_epoch_takes_every_window_once_and_the_next_in_another_order(windows,
 @pytest.mark.parametrize("threads", [0, 1, 2])
 def test_processes_and_threads_make_no_difference(processes: int, threads: int, source: StoreSource):
     plan = make_plan(SPECS["contiguous"], source.timelines, source.grids, for_training=True)
-    order = Order(len(plan), 4, seed=1)
-    loaders = [Loader(source, plan, order, p, processes, threads) for p in range(processes)]
-    whole = Loader(source, plan, order)
+    pools = [Pool(source, plan, Order(len(plan), rows, seed)) for rows, seed in ((1, 1), (3, 2))]
+    loaders = [Loader(pools, p, processes, threads) for p in range(processes)]
+    whole = Loader(pools)
     for step, parts in enumerate(zip(*(loader.from_step(5, 25) for loader in loaders), strict=True), start=5):
         wanted = whole.batch(step)
         for key, value in wanted.items():
@@ -105,7 +105,7 @@ def test_processes_and_threads_make_no_difference(processes: int, threads: int, 
 
 def test_begun_at_a_step_it_goes_on_as_if_never_stopped(source: StoreSource):
     plan = make_plan(SPECS["odd"], source.timelines, source.grids, for_training=True)
-    loader = Loader(source, plan, Order(len(plan), 5, seed=2), threads=2)
+    loader = Loader([Pool(source, plan, Order(len(plan), 5, seed=2))], threads=2)
     all_of_it = list(loader.from_step(0, 30))
     for batch, wanted in zip(loader.from_step(17, 30), all_of_it[17:], strict=True):
         for key, value in wanted.items():
@@ -124,10 +124,27 @@ def test_evaluation_sees_every_window_once_and_marks_what_fills_up(processes: in
     assert sorted(seen) == sorted(zip(plan.track, plan.anchor, strict=True))
 
 
-def test_several_plans_share_a_batch_by_fixed_quotas():
-    batches = Quotas([Order(10, 3, 0), Order(4, 2, 1)]).batch(7)
-    assert [len(batch) for batch in batches] == [3, 2]
-    np.testing.assert_array_equal(batches[1], Order(4, 2, 1).batch(7))
+def test_several_plans_share_a_batch_by_fixed_quotas(source: StoreSource):
+    plans = [
+        make_plan(SPECS[kind], source.timelines, source.grids, True) for kind in ("contiguous", "clamped")
+    ]
+    orders = [Order(len(plans[0]), 3, 0), Order(len(plans[1]), 2, 1)]
+    pools = [Pool(source, plan, order) for plan, order in zip(plans, orders, strict=True)]
+    batch = Loader(pools).batch(7)
+    for part, plan, order, rows in zip("xy", plans, orders, (slice(0, 3), slice(3, 5)), strict=True):
+        wanted = source.read(plan, order.batch(7))
+        for key, value in wanted.items():
+            shift = len(ROWS) * (part == "y") * (key == "track")
+            np.testing.assert_array_equal(batch[key][rows], value + shift if shift else value)
+
+
+def test_rows_of_a_batch_are_told_by_name(source: StoreSource):
+    plan = make_plan(SPECS["contiguous"], source.timelines, source.grids, for_training=True)
+    order = Order(len(plan), 2, 0)
+    window = order.batch(3)[0]
+    name, first = plan.tracks[plan.track[window]], plan.anchor[window] + 1
+    last = min(first + 7, ROWS[name])
+    assert Loader([Pool(source, plan, order)]).rows(3)[0] == f"{name}, rows {first} to {last}"
 
 
 def test_what_does_not_divide_is_named():

@@ -13,6 +13,8 @@ from abaw_jax.corpus.synthetic.make import Plan, make
 from abaw_jax.defaults import get_config
 from abaw_jax.store.features import Features, Store
 from abaw_jax.store.spec import FeatureSpec, Grid
+from abaw_jax.train.data import Stored
+from abaw_jax.train.loop import train
 from abaw_jax.train.run import Run
 
 SIZE = Size(train=6, validation=3, test=0, seconds=4.0, fps=12.0)
@@ -37,10 +39,10 @@ def write_features(corpus, root: Path) -> dict[str, Features]:
     return features
 
 
-def small_config(task: str = "va"):
-    """Everything that can go wrong on resuming is on."""
+def small_config(task: str = "va", streams: tuple[str, ...] = ("video",)):
+    """Everything that can go wrong on resuming is on; one stream compiles in half the time of two."""
     config = get_config()
-    config.task = task
+    config.task, config.streams = task, streams
     config.window.rows, config.window.stride, config.window.eval_stride = 16, 8, 8
     config.model.width, config.model.layers, config.model.heads, config.model.max_distance = 16, 1, 2, 8
     config.optimizer.warmup_steps, config.optimizer.accumulate = 4, 2
@@ -50,23 +52,34 @@ def small_config(task: str = "va"):
     return config
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def compile_once(tmp_path_factory):
     """Runs of one config are compiled once, however many of them are made."""
     jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    before = jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     compilation_cache.reset_cache()
     yield
     jax.config.update("jax_compilation_cache_dir", None)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", before)
     compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="session")
 def learnable(tmp_path_factory):
-    """(corpus, features)"""
+    """A corpus and its features."""
     root = tmp_path_factory.mktemp("learnable")
     make(Plan(root / "corpus", SIZE, with_crops=False, with_sounds=False), workers=1)
     corpus = open_corpus(root / "corpus", cache_dir=root)
-    return corpus, write_features(corpus, root / "features")
+    return Stored(corpus, write_features(corpus, root / "features"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(learnable, tmp_path_factory):
+    """(run, workdir) of a whole run."""
+    run, workdir = Run.of(small_config(), learnable), tmp_path_factory.mktemp("undisturbed")
+    train(run, workdir)
+    return run, workdir
 
 
 @pytest.fixture
@@ -77,4 +90,4 @@ def config():
 @pytest.fixture
 def make_run(learnable):
     """`make_run(config)`"""
-    return lambda config: Run.of(config, *learnable)
+    return lambda config: Run.of(config, learnable)

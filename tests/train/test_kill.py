@@ -21,6 +21,7 @@ import jax, numpy as np
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.store.features import Store
 from abaw_jax.train.checkpoint import Checkpoints, as_target
+from abaw_jax.train.data import Stored
 from abaw_jax.train.loop import train
 from abaw_jax.train.run import Run
 from tests.train.conftest import small_config
@@ -42,12 +43,12 @@ Run.put, Run.evaluate = count("step", Run.put), count("evaluate", Run.evaluate)
 Checkpoints.save = count("save", Checkpoints.save)
 corpus = open_corpus(root / "corpus", cache_dir=root)
 features = {folder.spec.name: folder for folder in Store(root / "features").folders()}
-run = Run.of(small_config(), corpus, features)
+run = Run.of(small_config(streams=("video", "audio")), Stored(corpus, features))
 train(run, workdir)
 checkpoints = Checkpoints(workdir / "checkpoints", run.config.train.keep_best)
 state = checkpoints.latest(as_target(run.shapes, run.places))
 np.savez(workdir / "end.npz", *jax.tree.leaves(state.state))
-kept = {"history": state.notes["history"], "steps": checkpoints.steps(), "windows": len(run.training.plan)}
+kept = {"history": state.notes["history"], "steps": checkpoints.steps(), "windows": len(run.training[0].plan)}
 (workdir / "end.json").write_text(json.dumps(kept))
 checkpoints.close()
 """
@@ -77,7 +78,7 @@ def end_of(workdir: Path) -> tuple[list[np.ndarray], dict, list[dict]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(learnable, tmp_path_factory) -> tuple[Path, Path]:
-    root = learnable[0].root.parent
+    root = learnable.corpus.root.parent
     workdir = tmp_path_factory.mktemp("undisturbed")
     assert finish(root, workdir) == 0
     return root, workdir

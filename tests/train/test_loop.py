@@ -14,7 +14,6 @@ from abaw_jax.train.checkpoint import Checkpoints, as_target
 from abaw_jax.train.guards import Diverged
 from abaw_jax.train.loop import train
 from abaw_jax.train.run import Run
-from tests.train.conftest import small_config
 
 
 def lines(workdir: Path) -> list[dict]:
@@ -56,14 +55,6 @@ def wrong(batch) -> dict:
     return {"va": np.full_like(batch["va"], np.nan), "va_mask": np.ones_like(batch["va_mask"])}
 
 
-@pytest.fixture(scope="module")
-def undisturbed(learnable, tmp_path_factory):
-    """(run, workdir) of a whole run."""
-    run, workdir = Run.of(small_config(), *learnable), tmp_path_factory.mktemp("undisturbed")
-    train(run, workdir)
-    return run, workdir
-
-
 def test_a_run_learns_and_is_done(undisturbed):
     run, workdir = undisturbed
     _, history, steps = saved(run, workdir)
@@ -82,9 +73,7 @@ def test_a_run_repeats_itself(undisturbed, make_run, tmp_path: Path):
     assert_same(saved(run, tmp_path), saved(run, workdir))
 
 
-@pytest.mark.parametrize(
-    ("number", "at"), [(signal.SIGTERM, 3), (signal.SIGINT, 6), (signal.SIGUSR1, 17), (signal.SIGTERM, 24)]
-)
+@pytest.mark.parametrize(("number", "at"), [(signal.SIGTERM, 3), (signal.SIGINT, 6), (signal.SIGUSR1, 17)])
 def test_signals_stop_at_a_steps_edge_and_change_nothing(
     number, at: int, undisturbed, monkeypatch, tmp_path: Path
 ):
@@ -115,7 +104,7 @@ def test_what_is_not_finite_is_left_out_and_told(config, make_run, monkeypatch, 
     on_step(monkeypatch, lambda step, batch: batch | wrong(batch) if step == 3 else batch)
     assert train(run, tmp_path).step == 24
     (told,) = [record.message for record in caplog.records if "not finite" in record.message]
-    assert told.startswith("step 3: not finite, update left out; its rows are of: video")
+    assert told.startswith("step 3: not finite, update left out; its windows: video")
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(saved(run, tmp_path)[0]))
 
 
@@ -129,8 +118,10 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_state(config, make_run
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
 
 
-def test_it_stops_early_when_the_score_has_stalled(config, make_run, tmp_path: Path):
-    config.train.patience, config.optimizer.learning_rate = 2, 0.0
+def test_it_stops_early_when_the_score_has_stalled(config, make_run, monkeypatch, tmp_path: Path):
+    config.train.patience = 2
+    evaluate = Run.evaluate
+    monkeypatch.setattr(Run, "evaluate", lambda run, state: evaluate(run, run.fresh()))
     outcome = train(make_run(config), tmp_path)
     assert outcome.step == 18  # the first evaluation is the best, two more do not beat it
     assert train(make_run(config), tmp_path).step == 18

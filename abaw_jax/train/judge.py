@@ -1,0 +1,159 @@
+"""`--mode=evaluate` and `--mode=predict`: what a checkpoint says of a split, and how well."""
+
+import csv
+import dataclasses
+import functools
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from abaw_jax.corpus.splits import folds
+from abaw_jax.evaluation import files
+from abaw_jax.evaluation.fill import fill
+from abaw_jax.evaluation.intervals import Interval, intervals
+from abaw_jax.evaluation.rows import Rows
+from abaw_jax.evaluation.scores import Result, Scores, evaluate
+from abaw_jax.evaluation.smooth import smooth
+from abaw_jax.evaluation.statistics import Statistics
+from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
+from abaw_jax.labels import WIDTHS
+from abaw_jax.train.data import Data, Part, open_part, truth_of
+from abaw_jax.train.run import Run
+from abaw_jax.train.saved import Saved, check_features
+from abaw_jax.train.state import State
+
+TUNED = ("nothing", "smoothing", "thresholds")
+
+
+def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -> int:
+    """Rows of the split to `out`; where it is scored, the scores beside them and on the screen."""
+    check_features(saved.notes, run.specs, saved.run_folder)
+    state = saved.state(run)
+    out = out or saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
+    part = open_part(run.data, run.config, run.task.parts, split, for_training=False)
+    judge = Judge(run, state)
+    if not is_scored:
+        table = judge.rows(part)
+        _write(out / "rows.parquet", table)
+        print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
+        sample = _sample_of(run.data, run.config.task, split)
+        print(f"next: abaw submit {out / 'rows.parquet'} --sample {sample}")
+        return 0
+    table, result, tuned = judge.judged(part)
+    found = intervals(result.statistics, resamples=run.config.evaluation.resamples, seed=run.config.seed)
+    _write(out / "rows.parquet", table)
+    _write(out / "tracks.csv", _by_track(result.statistics))
+    report = result.as_dict() | {
+        "checkpoint": f"{saved.run_folder}, step {saved.step}",
+        "split": split,
+        "intervals": {name: dataclasses.asdict(interval) for name, interval in found.items()},
+        "tuned": dataclasses.asdict(tuned),
+    }
+    _write(out / "scores.json", json.dumps(report, indent=2) + "\n")
+    print("\n".join(_lines(result, found, tuned, run.config.task)))
+    print(f"rows, scores, scores of each track: {out}")
+    return 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judge:
+    """A trained model, and how its rows are finished."""
+
+    run: Run
+    state: State
+
+    def rows(self, part: Part) -> RowTable:
+        """Every row of every track, gaps filled and smoothed as the config says."""
+        wanted = Rows.wanted({track.name: track.rows for track in part.tracks})
+        evaluation = self.run.config.evaluation
+        table, _ = fill(self.run.predict(part, self.state), wanted, evaluation.fill)
+        tuned = self.tuned
+        width_s = evaluation.smoothing_s if tuned.smoothing_s is None else tuned.smoothing_s
+        return smooth(table, evaluation.smoothing, width_s) if evaluation.smoothing != "none" else table
+
+    def judged(self, part: Part) -> tuple[RowTable, Result, Tuned]:
+        """(rows, scores, what was tuned for them on the training split)"""
+        config, tuned = self.run.config, self.tuned
+        if tuned == Tuned():
+            table, result = self.run.score(part, self.state)
+            return table, result, tuned
+        table = self.rows(part)
+        truth = truth_of(part.tracks, self.run.task.parts, config.corpus.edition)
+        return table, evaluate(table, truth, tuned.thresholds), tuned
+
+    @functools.cached_property
+    def tuned(self) -> Tuned:
+        """On folds of the training split, never on what is scored."""
+        evaluation, task = self.run.config.evaluation, self.run.task
+        if evaluation.tune not in TUNED:
+            raise ValueError(
+                f"evaluation.tune: found {evaluation['tune']!r}, expected one of: {', '.join(TUNED)}"
+            )
+        if evaluation.tune == "nothing":
+            return Tuned()
+        part = open_part(self.run.data, self.run.config, task.parts, "train", for_training=False)
+        truth = truth_of(part.tracks, task.parts, self.run.config.corpus.edition)
+        table, _ = fill(self.run.predict(part, self.state), truth, evaluation.fill)
+        names = [
+            [track.name for track in fold]
+            for fold in folds(part.tracks, evaluation.folds, self.run.config.seed)
+        ]
+        if evaluation.tune == "smoothing":
+            return tune_smoothing(table, truth, task.score, evaluation.smoothing, names)
+        return tune_thresholds(table, truth, task.score, names)
+
+
+def _sample_of(data: Data, task: str, split: str) -> str:
+    """The organisers' file that says which rows are wanted."""
+    there = [path for (t, _, s), path in data.corpus.samples.items() if (t, s) == (task, split)]
+    return str(data.corpus.root / there[-1]) if there else "SAMPLE_FILE"
+
+
+def _by_track(statistics: Statistics) -> str:
+    """A line a track."""
+    out = io.StringIO()
+    rows = []
+    for number, name in enumerate(statistics.tracks):
+        scores = Scores.of(statistics.take(np.array([number])))
+        line: dict[str, Any] = {"track": name}
+        for task in statistics.tasks:
+            line |= {f"{task}_rows": scores.valid_rows[task], task: getattr(scores, task)}
+        rows.append(line | (scores.ccc or {}))
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]) if rows else ["track"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _lines(result: Result, found: dict[str, Interval], tuned: Tuned, task: str) -> list[str]:
+    """For people."""
+    lines = []
+    for name, interval in found.items():
+        line = f"{name:8} {interval.score:.4f}  [{interval.low:.4f}, {interval.high:.4f}]"
+        if name in WIDTHS:
+            rows = result.all_rows.valid_rows[name]
+            line += f"  {rows:,} rows; {getattr(result.with_image, name):.4f} over rows with an image"
+        lines.append(line)
+    if tuned.before is not None:
+        what = f"smoothing over {tuned.smoothing_s:g} s" if tuned.thresholds is None else "thresholds"
+        gain = f"{tuned.before:.4f} there before, {tuned.after:.4f} after"
+        lines.append(f"{what}, tuned on folds of the training split: {gain}")
+    return lines
+
+
+def _write(path: Path, what: RowTable | str) -> None:
+    """By one process, to a temporary name first."""
+    if jax.process_index():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(what, RowTable):
+        files.write(what, path)
+        return
+    part = path.with_suffix(".part")
+    part.write_text(what, encoding="utf-8")
+    part.replace(path)

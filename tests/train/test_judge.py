@@ -1,0 +1,121 @@
+"""A checkpoint alone says what was said in training, and writes every row that a challenge wants."""
+
+import csv
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from abaw_jax.evaluation import files
+from abaw_jax.store.spec import FeatureSpec, Grid
+from abaw_jax.train import judge
+from abaw_jax.train.checkpoint import UnusableCheckpoint
+from abaw_jax.train.data import Stored
+from abaw_jax.train.run import Run
+from abaw_jax.train.saved import Saved, check_features
+
+
+@pytest.fixture
+def trained(undisturbed) -> Path:
+    return undisturbed[1]
+
+
+def judged(path: Path, data, split: str = "validation", is_scored: bool = True, changes=()) -> Path:
+    saved = Saved.find(path)
+    run = Run.of(saved.config(changes), data, saved.stats)
+    assert judge.run(saved, run, split, is_scored, None) == 0
+    return saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
+
+
+def test_scores_are_exactly_those_of_training(trained: Path, learnable, capsys):
+    history = Saved.find(trained).notes["history"]
+    best = max(history, key=lambda entry: entry["score"])
+    for entry in history:
+        if not (trained / "checkpoints" / str(entry["step"])).exists():
+            continue
+        out = judged(trained / "checkpoints" / str(entry["step"]), learnable)
+        assert json.loads((out / "scores.json").read_text())["all_rows"] == entry["scores"]
+    out = judged(trained, learnable)
+    assert out.name == f"validation-{best['step']}"
+    assert f"va       {best['score']:.4f}  [" in capsys.readouterr().out
+
+
+def test_rows_tracks_and_intervals_are_on_disk(trained: Path, learnable):
+    out = judged(trained, learnable)
+    table = files.read(out / "rows.parquet")
+    tracks = learnable.corpus.split("va", "validation")
+    assert len(table) == sum(track.rows for track in tracks)
+    assert np.isfinite(table.va).all()
+    with (out / "tracks.csv").open() as lines:
+        assert [line["track"] for line in csv.DictReader(lines)] == sorted(track.name for track in tracks)
+    report = json.loads((out / "scores.json").read_text())
+    assert report["intervals"]["va"]["low"] <= report["all_rows"]["va"] <= report["intervals"]["va"]["high"]
+    assert report["tuned"]["before"] is None
+
+
+def test_smoothing_is_tuned_on_the_training_split_and_applied(trained: Path, learnable, capsys):
+    changes = ("evaluation.tune=smoothing", "evaluation.smoothing=box", "evaluation.folds=3")
+    out = judged(trained, learnable, changes=changes)
+    tuned = json.loads((out / "scores.json").read_text())["tuned"]
+    assert tuned["after"] >= tuned["before"]
+    assert tuned["smoothing_s"] > 0  # the features are noisy, so it helps
+    assert "tuned on folds of the training split" in capsys.readouterr().out
+
+
+def test_every_row_of_a_split_is_predicted_without_labels(trained: Path, learnable, capsys):
+    """Another split's rows with their labels gone: as a test split is."""
+    corpus = learnable.corpus
+    key = ("va", corpus.edition("va", "validation"), "test")
+    tracks = {
+        name: dataclasses.replace(track, labels={})
+        for name, track in corpus.tracks.items()
+        if track in corpus.split("va", "validation")
+    }
+    bare = dataclasses.replace(
+        corpus,
+        tracks=corpus.tracks | tracks,
+        splits=corpus.splits | {key: tuple(tracks)},
+        samples={key: "s.txt"},
+    )
+    out = judged(trained, Stored(bare, learnable.features), split="test", is_scored=False)
+    table = files.read(out / "rows.parquet")
+    wanted = files.read(judged(trained, learnable) / "rows.parquet")
+    np.testing.assert_array_equal(table.va, wanted.va)
+    assert (
+        f"next: abaw submit {out / 'rows.parquet'} --sample {corpus.root / 's.txt'}"
+        in capsys.readouterr().out
+    )
+
+
+def test_other_features_than_it_was_trained_on_are_refused(trained: Path):
+    specs = {"video": FeatureSpec("video", (6,), Grid(), {"kind": "other"})}
+    with pytest.raises(
+        UnusableCheckpoint, match=r"other features: video.identity.kind: found other, expected test"
+    ):
+        check_features(Saved.find(trained).notes, specs, trained)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.width=3", "expected KEY=VALUE of: corpus, store.root"),
+        ("evaluation.fil=linear", "no such key; there are: fill, folds"),
+        ("evaluation.folds=many", "--set evaluation.folds=many"),
+        ("evaluation.folds", "expected KEY=VALUE"),
+    ],
+)
+def test_keys_that_make_it_another_model_are_refused(change: str, message: str, trained: Path):
+    with pytest.raises(ValueError, match=message):
+        Saved.find(trained).config([change])
+
+
+def test_what_is_not_there_is_said(trained: Path, tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="found no checkpoint, expected a run's folder"):
+        Saved.find(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no such checkpoint; steps there: .*24"):
+        Saved.find(trained / "checkpoints" / "7")
+    shutil.copytree(trained / "checkpoints", tmp_path / "checkpoints")  # a copy serves as well
+    assert Saved.find(tmp_path).step == Saved.find(trained).step
