@@ -1,6 +1,7 @@
 """The front door: `python -m abaw_jax.main --config=configs/va.py`."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ def main(argv: Sequence[str]) -> int:
     """Hand the config over to what was asked for."""
     logging.getLogger().setLevel(logging.WARNING)  # absl lets everything through
     absl_logging.set_verbosity(absl_logging.WARNING)
+    keep_what_is_compiled()
     from abaw_jax.extract import command
 
     if _MODE.value in FROM_CHECKPOINT:
@@ -45,6 +47,14 @@ def main(argv: Sequence[str]) -> int:
     return training.run(
         _CONFIG.value, _data(_CONFIG.value), Path(_WORKDIR.value or f"runs/{_config_file().stem}")
     )
+
+
+def keep_what_is_compiled() -> None:
+    """For the next run; JAX's own variables have the last word."""
+    from abaw_jax.corpus.cache import default_folder
+
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(default_folder() / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 
 def _data(config: ConfigDict) -> "Data":

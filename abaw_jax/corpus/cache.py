@@ -59,9 +59,14 @@ def open_corpus(
     return corpus
 
 
+def default_folder() -> Path:
+    """What can be made again lies here."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abaw_jax"
+
+
 def index_path(settings: list, cache_dir: Path | None = None) -> Path:
     """Where the index of these settings is kept: outside the root, which may not be ours to write to."""
-    base = cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abaw_jax"
+    base = cache_dir or default_folder()
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
     return base / f"index-{digest}.npz"
 

@@ -4,14 +4,20 @@ A damaged newest checkpoint is told of, set aside, and the one before it used. T
 so that there is one before it.
 """
 
+import contextlib
 import dataclasses
+import errno
 import logging
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from abaw_jax.store.spec import differences
@@ -24,6 +30,10 @@ SHOWN = 3
 
 class UnusableCheckpoint(ValueError):
     """A checkpoint that cannot be read, or is of something else."""
+
+
+class UnwrittenCheckpoint(OSError):
+    """A checkpoint that the disk did not take; those before it are as they were."""
 
 
 class AnotherModel(UnusableCheckpoint):
@@ -54,7 +64,11 @@ class Checkpoints:
         step = int(state.step)
         notes = notes | {"checksum": int(checksum(state)), "arrays": layout_of(state)}
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), notes=ocp.args.JsonSave(notes))
-        if not self._manager.save(step, args=items, metrics={"score": score}):
+        with self._told():  # what is raised here may be of the one before
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass  # refused in the background, a write would leave a thread that never ends
+            is_new = self._manager.save(step, args=items, metrics={"score": score})
+        if not is_new:
             raise UnusableCheckpoint(f"{self.folder}: found step {step} there already, expected a later one")
 
     def latest(self, target: State) -> Restored | None:
@@ -102,8 +116,20 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for what is being written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        try:
+            with self._told():
+                self._manager.wait_until_finished()
+        finally:
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever Orbax, tensorstore or the disk say
+            there = sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal())
+            kept = f"the newest one that is whole is of step {there[-1]}" if there else "none is there yet"
+            raise UnwrittenCheckpoint(f"{self.folder}: not written: {_reason(error)}; {kept}") from error
 
     def _restore(self, step: int, **items: Any) -> Any:
         try:
@@ -112,7 +138,9 @@ class Checkpoints:
             raise UnusableCheckpoint(f"{self.folder / str(step)}: {_first_line(error)}") from error
 
     def _set_aside(self, step: int) -> None:
-        (self.folder / str(step)).rename(self.folder / f"{DAMAGED}{step}")
+        if jax.process_index() == 0:
+            (self.folder / str(step)).rename(self.folder / f"{DAMAGED}{step}")
+        multihost_utils.sync_global_devices("a damaged checkpoint is set aside")
         self._manager.reload()
 
 
@@ -127,6 +155,14 @@ def layout_of(state: Any) -> dict[str, str]:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _reason(error: Exception) -> str:
+    """The system's own words, where they stand in what libraries made of them."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+        if os.strerror(number) in str(error):
+            return os.strerror(number)
+    return _first_line(error)
 
 
 @jax.jit

@@ -22,6 +22,7 @@ from abaw_jax.train.checkpoint import Checkpoints, as_target
 from abaw_jax.train.guards import Diverged, Stop, Watchdog, listening
 from abaw_jax.train.run import Chunk, Run
 from abaw_jax.train.saved import check_features
+from abaw_jax.train.sharding import Agreement
 from abaw_jax.train.state import State
 from abaw_jax.train.workdir import as_json, claim
 from abaw_jax.train.writer import TIMINGS, Writer
@@ -41,7 +42,8 @@ class Outcome:
 
 def train(run: Run, workdir: Path, on_progress: OnProgress = silent) -> Outcome:
     """From wherever the run is to its end, or to the next step's edge after a signal."""
-    claim(workdir, run.config)
+    if jax.process_index() == 0:
+        claim(workdir, run.config)
     checkpoints = Checkpoints(workdir / "checkpoints", run.config.train.keep_best)
     try:
         with listening() as stop, Watchdog(run.config.train.watchdog_s) as watchdog:
@@ -56,30 +58,21 @@ class _Loop:
     """The parts that the loop moves."""
 
     def __init__(
-        self,
-        run: Run,
-        workdir: Path,
-        checkpoints: Checkpoints,
-        stop: Stop,
-        watchdog: Watchdog,
-        show: OnProgress,
+        self, run: Run, workdir: Path, kept: Checkpoints, stop: Stop, watchdog: Watchdog, show: OnProgress
     ) -> None:
-        self.run, self.checkpoints, self.stop, self.watchdog, self.show = (
-            run,
-            checkpoints,
-            stop,
-            watchdog,
-            show,
-        )
-        restored = checkpoints.latest(as_target(run.shapes, run.places))
+        self.run, self.checkpoints, self.show = run, kept, show
+        self.stop, self.watchdog = stop, watchdog
+        restored = kept.latest(as_target(run.shapes, run.places))
         if restored:
             check_features(restored.notes, run.specs, workdir)
         self.state: State = restored.state if restored else run.fresh()
         self.step: int = restored.step if restored else 0
         self.history: list[dict[str, Any]] = restored.notes["history"] if restored else []
-        self.writer = Writer(workdir, self.step)
+        self.writer = Writer(workdir, self.step, is_main=jax.process_index() == 0)
         self.began, self.first, self.waited_s = time.monotonic(), self.step, 0.0
         self.pending: tuple[int, dict[str, Any]] | None = None
+        self.agreement = Agreement(run.mesh) if jax.process_count() > 1 else None
+        self.is_asked = False
 
     def run_to_the_end(self) -> Outcome:
         """Step, log, evaluate, save."""
@@ -88,6 +81,7 @@ class _Loop:
         chunks = self.run.chunks(self.step)
         while self.step < train.steps and not self._is_over():
             self.watchdog.feed()
+            self._listen()
             chunk = self._next(chunks)
             self.state, shown = self.run.advance(self.state, chunk, scale)
             self._settle()  # the steps before: nobody waits for these
@@ -96,13 +90,27 @@ class _Loop:
             if self.step % train.eval_every == 0 or self.step == train.steps:
                 self._evaluate()
                 scale = self._scale()
-            elif self.stop:
+            elif self._is_asked():
                 self._settle()
                 self._save(NO_SCORE)
-        return Outcome(self.step, self.history, self.stop.asked)
+        return Outcome(self.step, self.history, self._is_asked())
+
+    def _listen(self) -> None:
+        """Processes stop at the same step, whichever of them was asked to."""
+        if self.agreement is not None:
+            self.is_asked = self.is_asked or self.agreement.heard()
+            self.agreement.say(bool(self.stop))
+
+    def _is_asked(self) -> str | None:
+        """By which signal."""
+        if self.agreement is None:
+            return self.stop.asked
+        return (self.stop.asked or "a signal elsewhere") if self.is_asked else None
 
     def _is_over(self) -> bool:
-        return bool(self.stop) or histories.is_stalled(self.history, self.run.config.train.patience)
+        return self._is_asked() is not None or histories.is_stalled(
+            self.history, self.run.config.train.patience
+        )
 
     def _scale(self) -> np.float32:
         c = self.run.config.optimizer
@@ -146,8 +154,8 @@ class _Loop:
     def _tell(self, step: int, shown: dict[str, np.generic]) -> None:
         top = histories.best(self.history)
         best = f", best {self.run.task.score} {top['score']:.3f}" if top else ""
-        rate = self._timings()[f"{TIMINGS}steps_a_second"]
-        note = f"loss {float(shown['loss']):.3f}{best}, {rate:.1f} steps/s"
+        rate, waiting = self._timings().values()
+        note = f"loss {float(shown['loss']):.3f}{best}, {rate:.1f} steps/s, waiting for data {waiting:.0%}"
         self.show("training", step, self.run.config.train.steps, note)
 
     def _evaluate(self) -> None:

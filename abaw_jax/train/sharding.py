@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -59,3 +60,20 @@ def put_batch(batch: dict[str, np.ndarray], sharding: NamedSharding) -> dict[str
 def put(value: np.ndarray, sharding: NamedSharding) -> jax.Array:
     """What this process has of a global array: its rows, or all of one that is everywhere."""
     return jax.make_array_from_process_local_data(sharding, value)
+
+
+class Agreement:
+    """A word that any process may say, heard by all of them at the same step: the one after."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._places, self._local = over_batch(mesh), jax.local_device_count()
+        self._any = jax.jit(jnp.max, out_shardings=everywhere(mesh))
+        self._said: jax.Array | None = None
+
+    def say(self, word: bool) -> None:
+        """At every step, by every process."""
+        self._said = self._any(put(np.full(self._local, word, np.int32), self._places))
+
+    def heard(self) -> bool:
+        """Whether anybody said it at the last step."""
+        return self._said is not None and bool(np.asarray(self._said))

@@ -9,11 +9,14 @@ TIMINGS = "time/"
 
 
 class Writer:
-    """Appends to `metrics.jsonl`; begun anew at a step, lines past it are cut."""
+    """Appends to `metrics.jsonl`; begun anew at a step, lines past it are cut. One process writes."""
 
-    def __init__(self, workdir: Path, step: int) -> None:
+    def __init__(self, workdir: Path, step: int, is_main: bool = True) -> None:
         from tensorboardX import SummaryWriter
 
+        self._is_main = is_main
+        if not is_main:
+            return
         self._path = workdir / "metrics.jsonl"
         self._cut(step)
         self._file = self._path.open("a", encoding="utf-8")
@@ -21,21 +24,29 @@ class Writer:
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """One line."""
+        if not self._is_main:
+            return
         self._file.write(json.dumps({"step": step} | {k: float(v) for k, v in scalars.items()}) + "\n")
         for name, value in scalars.items():
             self._board.add_scalar(name, float(value), step)
 
     def flush(self) -> None:
         """To disk: what a checkpoint is to follow."""
-        self._file.flush()
-        self._board.flush()
+        if not self._is_main:
+            return
+        try:
+            self._file.flush()
+            self._board.flush()
+        except OSError as error:
+            raise OSError(f"{self._path}: not written: {error.strerror}") from error
 
     def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._board.close()
+        if self._is_main:
+            self._file.close()
+            self._board.close()
 
     def _cut(self, step: int) -> None:
         """Also half a line, which a kill may have left."""
