@@ -58,13 +58,19 @@ def get_config() -> ConfigDict:
     config.model.max_distance = 64  # rows from which on all distances are one
 
     config.loss = ConfigDict()
-    config.loss.va = ConfigDict(
-        {"ccc": 1.0, "mse": 0.0, "l1": 0.0, "over": "pooled"}
-    )  # window | batch | pooled
-    config.loss.expr = ConfigDict(
-        {"class_weights": "sqrt_inverse", "label_smoothing": 0.0, "focal_gamma": 0.0}
-    )
-    config.loss.au = ConfigDict({"focal_gamma": 0.0, "soft_f1": 0.0})
+    config.loss.va = ConfigDict()
+    config.loss.va.ccc = 1.0  # share of 1 - CCC
+    config.loss.va.mse = 0.0  # share of the squared error
+    config.loss.va.l1 = 0.0  # share of the absolute error
+    config.loss.va.over = "pooled"  # window | batch | pooled: rows that make one CCC
+    config.loss.expr = ConfigDict()
+    config.loss.expr.class_weights = "sqrt_inverse"  # none | inverse | sqrt_inverse | effective: by counts
+    config.loss.expr.label_smoothing = 0.0  # share of a label that all classes get
+    config.loss.expr.focal_gamma = 0.0  # how much less sure rows count; 0: all the same
+    config.loss.au = ConfigDict()
+    config.loss.au.positive_weights = "none"  # none | sqrt_ratio | ratio: of silent to active rows, by counts
+    config.loss.au.focal_gamma = 0.0  # how much less sure rows count; 0: all the same
+    config.loss.au.soft_f1 = 0.0  # share of 1 - F1 of probabilities
     config.loss.shares = ConfigDict({"va": 1.0, "expr": 1.0, "au": 1.0})  # of the parts of mtl
 
     config.optimizer = ConfigDict()
@@ -78,6 +84,8 @@ def get_config() -> ConfigDict:
     config.optimizer.clip_norm = 1.0  # of the whole gradient; 0: not clipped
     config.optimizer.accumulate = 1  # batches that make one update
     config.optimizer.ema_decay = 0.0  # moving average that is evaluated instead; 0: none
+    config.optimizer.rates = ()  # (pattern of a parameter's name, share of the rate) pairs; 0 freezes
+    config.optimizer.release = ()  # (pattern, step) pairs: frozen before that step
     config.optimizer.plateau_factor = 0.5  # of the rate, when the score has stalled
     config.optimizer.plateau_patience = 0  # evaluations without a better score before that; 0: never
 

@@ -142,6 +142,17 @@ def class_weights(counts: Num[np.ndarray, " c"], rule: str) -> Float[np.ndarray,
     return weights
 
 
+def positive_weights(
+    active: Num[np.ndarray, " c"], silent: Num[np.ndarray, " c"], rule: str
+) -> Float[np.ndarray, " c"]:
+    """What an active row of each unit counts for; 1 for a unit that never is."""
+    powers = {"none": 0.0, "sqrt_ratio": 0.5, "ratio": 1.0}
+    if rule not in powers:
+        raise ValueError(f"no positive weights by {rule!r}; there is {', '.join(powers)}")
+    ratio = np.where(active > 0, silent / np.maximum(active, 1), 1.0)
+    return (ratio ** powers[rule]).astype(np.float32)
+
+
 def _error(measure: Callable, predicted: Va, wanted: Va, mask: Rows, weights: Pair) -> Scalar:
     mask = mask[..., None]
     return _weigh(_mean(measure(_clean(predicted, mask) - _clean(wanted, mask)), mask, axis=(0, 1)), weights)

@@ -286,3 +286,12 @@ def test_unknown_names_are_told_what_there_is():
         losses.ccc_loss(*map(jnp.asarray, random_batch("va")), over="clip")
     with pytest.raises(ValueError, match=r"'sqrt'.*none, inverse, sqrt_inverse, effective"):
         losses.class_weights(np.ones(3), "sqrt")
+
+
+def test_positive_weights_are_the_ratio_of_silent_to_active():
+    active, silent = np.array([10, 0, 40]), np.array([90, 50, 10])
+    np.testing.assert_allclose(losses.positive_weights(active, silent, "ratio"), [9, 1, 0.25])
+    np.testing.assert_allclose(losses.positive_weights(active, silent, "sqrt_ratio"), [3, 1, 0.5])
+    np.testing.assert_array_equal(losses.positive_weights(active, silent, "none"), [1, 1, 1])
+    with pytest.raises(ValueError, match="no positive weights by 'rato'; there is none, sqrt_ratio, ratio"):
+        losses.positive_weights(active, silent, "rato")

@@ -23,15 +23,22 @@ class Stats:
     """What losses need to know of the training rows; kept in the checkpoint."""
 
     expr_counts: tuple[int, ...] = ()
+    """Rows of each expression."""
+    au_active: tuple[int, ...] = ()
+    au_silent: tuple[int, ...] = ()
+    """Rows in which each unit is, or is not, active."""
 
     @classmethod
     def of(cls, labels: Sequence[Mapping[str, np.ndarray]]) -> "Stats":
         """From every track's labels."""
-        counts = np.zeros(8, np.int64)
+        expr, active, silent = np.zeros(8, int), np.zeros(12, int), np.zeros(12, int)
         for track in labels:
             if "expr" in track:
-                counts += np.bincount(track["expr"][track["expr_mask"]], minlength=8)
-        return cls(tuple(counts.tolist()))
+                expr += np.bincount(track["expr"][track["expr_mask"]], minlength=8)
+            if "au" in track:
+                active += (track["au_mask"] & (track["au"] > 0)).sum(axis=0)
+                silent += (track["au_mask"] & (track["au"] <= 0)).sum(axis=0)
+        return cls(*(tuple(counts.tolist()) for counts in (expr, active, silent)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,5 +84,9 @@ class FrameTask:
         if part == "expr":
             rule = settings.pop("class_weights")
             settings["class_weights"] = losses.class_weights(np.array(self.stats.expr_counts), rule)
+        if part == "au":
+            rule = settings.pop("positive_weights")
+            counts = np.array(self.stats.au_active), np.array(self.stats.au_silent)
+            settings["positive_weights"] = losses.positive_weights(*counts, rule)
         function = {"va": losses.va_loss, "expr": losses.expr_loss, "au": losses.au_loss}[part]
         return function(outputs[part], batch[part], batch[mask_key(part)], **settings)

@@ -24,7 +24,7 @@ from abaw_jax.train.run import Chunk, Run
 from abaw_jax.train.saved import check_features
 from abaw_jax.train.sharding import Agreement
 from abaw_jax.train.state import State
-from abaw_jax.train.workdir import as_json, claim
+from abaw_jax.train.workdir import as_json, claim, describe
 from abaw_jax.train.writer import TIMINGS, Writer
 
 NO_SCORE = -1e30
@@ -68,6 +68,7 @@ class _Loop:
         self.state: State = restored.state if restored else run.fresh()
         self.step: int = restored.step if restored else 0
         self.history: list[dict[str, Any]] = restored.notes["history"] if restored else []
+        describe(workdir, run.shapes.params)
         self.writer = Writer(workdir, self.step, is_main=jax.process_index() == 0)
         self.began, self.first, self.waited_s = time.monotonic(), self.step, 0.0
         self.pending: tuple[int, dict[str, Any]] | None = None

@@ -1,6 +1,7 @@
 """From config to optimiser: schedule, decay where it belongs, clipping, accumulation."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -36,6 +37,39 @@ def make_optimizer(config: ConfigDict, steps: int) -> optax.MultiSteps:
     )
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
     return optax.MultiSteps(optax.chain(clip, adam), config.accumulate)
+
+
+def make_shares(config: ConfigDict, params: Any) -> Callable[[Any], Any] | None:
+    """Of every parameter, at a step, which share of the rate it gets; None where all get all of it.
+
+    `rates` are (pattern, share): the first pattern found in a name decides, and a share of 0 freezes.
+    `release` are (pattern, step): frozen before that step. A pattern that finds nothing is an error.
+    """
+    tables = {"rates": tuple(config.rates), "release": tuple(config.release)}
+    if not any(tables.values()):
+        return None
+    names = [
+        jax.tree_util.keystr(path, simple=True, separator="/")
+        for path, _ in jax.tree_util.tree_leaves_with_path(params)
+    ]
+    for key, table in tables.items():
+        for pattern, _ in table:
+            if not any(re.search(pattern, name) for name in names):
+                raise ValueError(
+                    f"optimizer.{key}: no parameter's name has {pattern!r}; they are: {', '.join(names)}"
+                )
+    rates = [_first(tables["rates"], name, 1.0) for name in names]
+    steps = [_first(tables["release"], name, 0) for name in names]
+
+    def shares(step: Any) -> Any:
+        found = [rate * (step >= first) for rate, first in zip(rates, steps, strict=True)]
+        return jax.tree.unflatten(jax.tree.structure(params), found)
+
+    return shares
+
+
+def _first(table: Sequence[tuple[str, float]], name: str, otherwise: float) -> float:
+    return next((value for pattern, value in table if re.search(pattern, name)), otherwise)
 
 
 def is_decayed(params: Any) -> Any:

@@ -21,7 +21,7 @@ from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
 from abaw_jax.train import sharding
 from abaw_jax.train.data import Data, Part, check_leaks, make_loader, open_part, quotas, truth_of, window_spec
-from abaw_jax.train.optim import make_optimizer
+from abaw_jax.train.optim import make_optimizer, make_shares
 from abaw_jax.train.predictions import predict_rows
 from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State, fresh
@@ -149,7 +149,8 @@ class Run:
     @functools.cached_property
     def _advance(self):
         c = self.config
-        step = make_step(self.task, self._optimizer, c.seed, c.optimizer.ema_decay)
+        shares = make_shares(c.optimizer, self.shapes.params)
+        step = make_step(self.task, self._optimizer, c.seed, c.optimizer.ema_decay, shares)
         several = many_steps(step, sharding.over_batch(self.mesh), is_resident=c.train.resident)
         return jax.jit(several, donate_argnums=0, out_shardings=(self.places, None))
 

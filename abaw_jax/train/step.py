@@ -13,11 +13,17 @@ from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State
 from abaw_jax.types import Array, Batch
 
+Shares = Callable[[Array], Any]
 Step = Callable[[State, Batch, Array], tuple[State, dict[str, Array]]]
 
 
-def make_step(task: FrameTask, optimizer: optax.MultiSteps, seed: int, ema_decay: float) -> Step:
-    """`step(state, batch, scale)`; `scale` multiplies the update, which is how plateaus lower the rate."""
+def make_step(
+    task: FrameTask, optimizer: optax.MultiSteps, seed: int, ema_decay: float, shares: Shares | None = None
+) -> Step:
+    """`step(state, batch, scale)`; `scale` multiplies the update, which is how plateaus lower the rate.
+
+    `shares` does the same for single parameters, at a step.
+    """
 
     def step(state: State, batch: Batch, scale: Array) -> tuple[State, dict[str, Array]]:
         rng = jax.random.fold_in(jax.random.key(seed), state.step)
@@ -26,6 +32,8 @@ def make_step(task: FrameTask, optimizer: optax.MultiSteps, seed: int, ema_decay
         norm = optax.global_norm(grads)
         is_finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        if shares is not None:
+            updates = jax.tree.map(jnp.multiply, updates, shares(state.step))
         params = optax.apply_updates(state.params, jax.tree.map(lambda u: scale * u, updates))
         ema = _averaged(state.ema, params, ema_decay, opt_state.mini_step == 0)
         params, opt_state, ema = _where(

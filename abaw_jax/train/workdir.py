@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from abaw_jax.store.spec import differences
 
 CONFIG = "config.json"
+PARAMETERS = "parameters.txt"
 FREE = ("corpus.root", "store.root", "extract", "train.threads", "train.log_every")
 """Keys that change nothing of what a run computes."""
 SHOWN = 5
@@ -35,6 +37,15 @@ def claim(workdir: Path, config: ConfigDict) -> None:
             f"{workdir} holds a run of another config: {'; '.join(found[:SHOWN])}{more}. "
             "Name another --workdir, or take that config"
         )
+
+
+def describe(workdir: Path, params: Any) -> None:
+    """Every parameter's name, shape and size, for who wants to look."""
+    from clu import parameter_overview
+
+    if jax.process_index() == 0:
+        table = parameter_overview.get_parameter_overview(params, include_stats=False)
+        (workdir / PARAMETERS).write_text(table + "\n", encoding="utf-8")
 
 
 def _without_free(config: dict[str, Any], place: str = "") -> dict[str, Any]:
