@@ -7,6 +7,8 @@ import sys
 BENCHMARKS = {
     "encode": "inputs a second of an encoder, against torch and a matrix product",
     "extract": "faces a second from JPEG crops to the store, against encoding alone",
+    "loader": "windows a second from cached features to batches, against a torch DataLoader",
+    "train": "steps a second of the training loop, against its compiled step alone",
     "corpus": "parse a look-alike of full size, against numpy.loadtxt over the same files",
     "scores": "score three million rows and draw a thousand resamples",
     "synth": "render face crops and synthesise voice on one core",

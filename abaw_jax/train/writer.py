@@ -19,7 +19,7 @@ class Writer:
             return
         self._path = workdir / "metrics.jsonl"
         self._cut(step)
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)  # whole lines, for who looks on
         self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
