@@ -11,6 +11,7 @@ def get_config() -> ConfigDict:
 
     config.corpus = ConfigDict()
     config.corpus.root = placeholder(str)  # folder of the organisers' files; none: a synthetic corpus is made
+    config.corpus.packaged = placeholder(str)  # folder or bucket that data/build.py made, instead of root
     config.corpus.edition = placeholder(int)  # edition whose labels count; none: the newest found
     config.corpus.index_times = True  # read each frame's presentation time; False trusts the container's rate
 

@@ -60,8 +60,11 @@ def keep_what_is_compiled() -> None:
 def _data(config: ConfigDict) -> "Data":
     """The corpus and its features; what is lacking is made."""
     from abaw_jax.extract import command
+    from abaw_jax.inputs.packaged import Packaged
     from abaw_jax.train.data import Stored
 
+    if config.corpus.packaged is not None:
+        return Packaged(config.corpus.packaged)
     corpus, job = command.open_job(config)
     command.finish(job)
     return Stored(corpus, {stream.name: stream.features for stream in job.streams})

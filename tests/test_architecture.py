@@ -92,7 +92,10 @@ def test_models_and_train_keep_to_themselves():
     ("folder", "allowed"),
     [
         ("configs", {"abaw_jax.defaults"}),
-        ("data", {"abaw_jax.corpus", "abaw_jax.store", "abaw_jax.labels"}),
+        (
+            "data",
+            {f"abaw_jax.{room}" for room in ("corpus", "store", "labels", "types", "inputs", "extract")},
+        ),
         ("launch", set()),
     ],
 )

@@ -21,6 +21,7 @@ from abaw_jax.bench.timing import in_turn, report, spread
 from abaw_jax.inputs.loader import Loader, Pool
 from abaw_jax.inputs.order import Order
 from abaw_jax.inputs.plan import make_plan
+from abaw_jax.inputs.source import LabelChoice
 from abaw_jax.inputs.windows import contiguous
 from abaw_jax.train.data import Stored
 
@@ -77,7 +78,7 @@ def _step() -> Callable:
 
 
 def _ours(data: Stored, batches: int, threads: int):
-    source = data.source(data.corpus.split("va", "train"), ("va",), None)
+    source = data.source(data.corpus.split("va", "train"), LabelChoice(("va",)))
     plan = make_plan(
         contiguous(WINDOW, ("video", "audio"), STRIDE, STRIDE), source.timelines, source.grids, True
     )

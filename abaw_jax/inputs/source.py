@@ -32,6 +32,22 @@ class Source(Protocol):
     def joined(self) -> "Everything": ...
 
 
+@dataclasses.dataclass(frozen=True)
+class LabelChoice:
+    """Whose labels: a challenge has its own, and `mtl` has labels of all three tasks."""
+
+    tasks: tuple[str, ...]
+    challenge: str | None = None
+    """None: of each task's own challenge."""
+    edition: int | None = None
+    """None: the newest."""
+
+    def labels(self, track: Track, task: str) -> Mapping[str, np.ndarray]:
+        """Values and mask in the precision of the files."""
+        kind = "mtl" if self.challenge == "mtl" else task
+        return track.labels_for(kind, self.edition) or Labels.empty(task, track.rows)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Labels:
     """Labels and masks of one track, in the types that losses take."""
@@ -39,11 +55,11 @@ class Labels:
     values: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, track: Track, tasks: Sequence[str], edition: int | None) -> "Labels":
+    def of(cls, track: Track, choice: LabelChoice) -> "Labels":
         """What the track has for each task; a task without labels is all masked."""
         values: dict[str, np.ndarray] = {}
-        for task in tasks:
-            found = track.labels_for(task, edition) or cls.empty(task, track.rows)
+        for task in choice.tasks:
+            found = choice.labels(track, task)
             value, mask = found[task], found[mask_key(task)]
             is_known = mask if mask.ndim == value.ndim else mask[:, None]
             values[task] = np.where(is_known, value, NOTHING_KNOWN[task]).astype(LABEL_TYPES[task])
@@ -77,33 +93,35 @@ def example(spec: WindowSpec, features: Mapping[str, FeatureSpec], tasks: Sequen
     return batch | {"track": np.zeros(1, np.int32), "row": np.zeros((1, rows), np.int32)}
 
 
-class StoreSource:
-    """The feature store: vectors stay on disk, mapped; masks and labels are in memory."""
+class RowSource:
+    """Masks and labels in memory; vectors from wherever a subclass has them."""
 
     def __init__(
         self,
         tracks: Sequence[Track],
-        features: Mapping[str, Features],
-        tasks: Sequence[str],
-        edition: int | None = None,
+        specs: Mapping[str, FeatureSpec],
+        present: Mapping[str, Sequence[np.ndarray]],
+        choice: LabelChoice,
     ) -> None:
-        self.grids = {name: found.spec.grid for name, found in features.items()}
-        read = {name: [found.read(track.name) for track in tracks] for name, found in features.items()}
-        self._values = {name: [feature.values for feature in found] for name, found in read.items()}
-        self._empty = {n: np.zeros((0, *f.spec.shape), DTYPES[f.spec.dtype]) for n, f in features.items()}
-        self._present = {name: Joined([feature.present for feature in found]) for name, found in read.items()}
-        labels = [Labels.of(track, tasks, edition) for track in tracks]
+        self.grids = {name: spec.grid for name, spec in specs.items()}
+        self._empty = {name: np.zeros((0, *s.shape), DTYPES[s.dtype]) for name, s in specs.items()}
+        self._present = {name: Joined(found) for name, found in present.items()}
+        labels = [Labels.of(track, choice) for track in tracks]
         kinds = labels[0].values if labels else {}
         self._labels = {key: Joined([track.values[key] for track in labels]) for key in kinds}
         self.timelines = tuple(
             Timeline(
                 track.name, track.rows, track.fps, track.times_s,
-                {name: len(found[n]) for name, found in read.items()},
-                {name: found[n].present for name, found in read.items()},
+                {name: len(found[n]) for name, found in present.items()},
+                {name: found[n] for name, found in present.items()},
                 labels[n].is_labelled,
             )
             for n, track in enumerate(tracks)
         )  # fmt: skip
+
+    def gather(self, name: str, track: int, index: np.ndarray, out: np.ndarray, is_contiguous: bool) -> None:
+        """Vectors of one track; those of an `index` that rises by one may be copied in one go."""
+        raise NotImplementedError
 
     def read(self, plan: WindowPlan, windows: Int[np.ndarray, " k"]) -> Batch:
         """The batch of these windows, in this order; what is masked is zero."""
@@ -118,7 +136,14 @@ class StoreSource:
 
     def joined(self) -> "Everything":
         """All of it in memory."""
-        values = {name: Joined([*found, self._empty[name]]) for name, found in self._values.items()}
+        values = {}
+        for name, empty in self._empty.items():
+            lengths = [timeline.vectors[name] for timeline in self.timelines]
+            found = [np.empty((length, *empty.shape[1:]), empty.dtype) for length in lengths]
+            for number, (length, out) in enumerate(zip(lengths, found, strict=True)):
+                if length:
+                    self.gather(name, number, np.arange(length), out, is_contiguous=True)
+            values[name] = Joined([*found, empty])
         return Everything(values, self._present, self._labels)
 
     def _stream(self, name: str, picks: Picks, windows: np.ndarray, tracks: np.ndarray):
@@ -128,13 +153,36 @@ class StoreSource:
         out = np.zeros((*index.shape, *self._empty[name].shape[1:]), self._empty[name].dtype)
         width = index.shape[1]
         for place, (track, row) in enumerate(zip(tracks.tolist(), index, strict=True)):
-            values, first = self._values[name][track], int(row[0])
-            if picks.is_contiguous and int(row[-1]) - first == width - 1:
-                out[place] = values[first : first + width]
-            elif len(values):
-                np.take(values, row, axis=0, out=out[place], mode="clip")
+            if self.timelines[track].vectors[name]:
+                in_one_go = picks.is_contiguous and int(row[-1]) - int(row[0]) == width - 1
+                self.gather(name, track, row, out[place], in_one_go)
         out[~present] = 0
         return out, present
+
+
+class StoreSource(RowSource):
+    """The feature store: vectors stay on disk, mapped."""
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        features: Mapping[str, Features],
+        choice: LabelChoice,
+    ) -> None:
+        read = {name: [found.read(track.name) for track in tracks] for name, found in features.items()}
+        self._values = {name: [feature.values for feature in found] for name, found in read.items()}
+        specs = {name: found.spec for name, found in features.items()}
+        present = {name: [feature.present for feature in found] for name, found in read.items()}
+        super().__init__(tracks, specs, present, choice)
+
+    def gather(self, name: str, track: int, index: np.ndarray, out: np.ndarray, is_contiguous: bool) -> None:
+        """A copy of mapped bytes."""
+        values = self._values[name][track]
+        if is_contiguous:
+            first = int(index[0])
+            out[...] = values[first : first + len(index)]
+        else:
+            np.take(values, index, axis=0, out=out, mode="clip")
 
 
 class Joined:

@@ -13,7 +13,7 @@ from abaw_jax.evaluation.truth import Truth
 from abaw_jax.inputs.loader import Loader, Pool
 from abaw_jax.inputs.order import Order
 from abaw_jax.inputs.plan import WindowPlan, make_plan
-from abaw_jax.inputs.source import Labels, Source, StoreSource
+from abaw_jax.inputs.source import LabelChoice, Source, StoreSource
 from abaw_jax.inputs.windows import WindowSpec, contiguous
 from abaw_jax.store.features import Features
 from abaw_jax.store.spec import FeatureSpec
@@ -28,7 +28,7 @@ class Data(Protocol):
     specs: Mapping[str, FeatureSpec]
     """What each stream's features are."""
 
-    def source(self, tracks: Sequence[Track], tasks: Sequence[str], edition: int | None) -> Source: ...
+    def source(self, tracks: Sequence[Track], choice: LabelChoice) -> Source: ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Stored:
     def specs(self) -> Mapping[str, FeatureSpec]:
         return {name: found.spec for name, found in self.features.items()}
 
-    def source(self, tracks: Sequence[Track], tasks: Sequence[str], edition: int | None) -> Source:
-        return StoreSource(tracks, self.features, tasks, edition)
+    def source(self, tracks: Sequence[Track], choice: LabelChoice) -> Source:
+        return StoreSource(tracks, self.features, choice)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,8 +51,21 @@ class Part:
     """One split, ready to be read."""
 
     tracks: Sequence[Track]
+    choice: LabelChoice
     source: Source
     plan: WindowPlan
+
+    def truth(self) -> Truth:
+        """Every label row of the tracks, in the precision of the files."""
+        tracks = self.tracks
+        track = np.repeat(np.arange(len(tracks)), [t.rows for t in tracks])
+        row = np.concatenate([np.arange(1, t.rows + 1) for t in tracks])
+        columns: dict[str, np.ndarray] = {"has_image": np.concatenate([t.has_image() for t in tracks])}
+        for task in self.choice.tasks:
+            labels = [self.choice.labels(t, task) for t in tracks]
+            for key in (task, mask_key(task)):
+                columns[key] = np.concatenate([found[key] for found in labels])
+        return Truth.build([t.name for t in tracks], track, row, **columns)
 
 
 def window_spec(config: ConfigDict) -> WindowSpec:
@@ -68,14 +81,15 @@ def open_part(
     tasks: Sequence[str],
     split: str,
     for_training: bool,
-    of_task: str | None = None,
+    of: str | None = None,
 ) -> Part:
-    """A split of a task (by default the config's) with its plan, of training or of evaluation."""
-    edition = config.corpus.edition
-    tracks = data.corpus.split(of_task or config.task, split, edition)
-    source = data.source(tracks, tasks, edition)
+    """A split of a challenge (by default the config's) with its plan, of training or of evaluation."""
+    challenge, edition = of or config.task, config.corpus.edition
+    tracks = data.corpus.split(challenge, split, edition)
+    choice = LabelChoice(tuple(tasks), challenge, edition)
+    source = data.source(tracks, choice)
     plan = make_plan(window_spec(config), source.timelines, source.grids, for_training)
-    return Part(tracks, source, plan)
+    return Part(tracks, choice, source, plan)
 
 
 def quotas(config: ConfigDict) -> list[tuple[str, int]]:
@@ -106,15 +120,3 @@ def check_leaks(corpus: Corpus, config: ConfigDict) -> None:
 
     learnt = [key(task, "train") for task, _ in quotas(config)]
     warn_of_leaks(corpus, learnt, [key(config.task, "validation")])
-
-
-def truth_of(tracks: Sequence[Track], parts: Sequence[str], edition: int | None = None) -> Truth:
-    """Every label row of the tracks, in the precision of the files."""
-    track = np.repeat(np.arange(len(tracks)), [t.rows for t in tracks])
-    row = np.concatenate([np.arange(1, t.rows + 1) for t in tracks])
-    columns: dict[str, np.ndarray] = {"has_image": np.concatenate([t.has_image() for t in tracks])}
-    for part in parts:
-        labels = [t.labels_for(part, edition) or Labels.empty(part, t.rows) for t in tracks]
-        for key in (part, mask_key(part)):
-            columns[key] = np.concatenate([found[key] for found in labels])
-    return Truth.build([t.name for t in tracks], track, row, **columns)

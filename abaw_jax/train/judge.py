@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import io
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from abaw_jax.evaluation.statistics import Statistics
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
-from abaw_jax.train.data import Data, Part, open_part, truth_of
+from abaw_jax.train.data import Data, Part, open_part
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved, check_features
 from abaw_jax.train.state import State
@@ -42,7 +43,7 @@ def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -
         _write(out / "rows.parquet", table)
         print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
         sample = _sample_of(run.data, run.config.task, split)
-        print(f"next: abaw submit {out / 'rows.parquet'} --sample {sample}")
+        print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}")
         return 0
     table, result, tuned = judge.judged(part)
     found = intervals(result.statistics, resamples=run.config.evaluation.resamples, seed=run.config.seed)
@@ -78,12 +79,12 @@ class Judge:
 
     def judged(self, part: Part) -> tuple[RowTable, Result, Tuned]:
         """(rows, scores, what was tuned for them on the training split)"""
-        config, tuned = self.run.config, self.tuned
+        tuned = self.tuned
         if tuned == Tuned():
             table, result = self.run.score(part, self.state)
             return table, result, tuned
         table = self.rows(part)
-        truth = truth_of(part.tracks, self.run.task.parts, config.corpus.edition)
+        truth = part.truth()
         return table, evaluate(table, truth, tuned.thresholds), tuned
 
     @functools.cached_property
@@ -97,7 +98,7 @@ class Judge:
         if evaluation.tune == "nothing":
             return Tuned()
         part = open_part(self.run.data, self.run.config, task.parts, "train", for_training=False)
-        truth = truth_of(part.tracks, task.parts, self.run.config.corpus.edition)
+        truth = part.truth()
         table, _ = fill(self.run.predict(part, self.state), truth, evaluation.fill)
         names = [
             [track.name for track in fold]

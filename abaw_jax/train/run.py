@@ -20,7 +20,7 @@ from abaw_jax.models.registry import make_model
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
 from abaw_jax.train import sharding
-from abaw_jax.train.data import Data, Part, check_leaks, make_loader, open_part, quotas, truth_of, window_spec
+from abaw_jax.train.data import Data, Part, check_leaks, make_loader, open_part, quotas, window_spec
 from abaw_jax.train.optim import make_optimizer, make_shares
 from abaw_jax.train.predictions import predict_rows
 from abaw_jax.train.resident import Resident
@@ -60,7 +60,7 @@ class Run:
         check_leaks(self.data.corpus, self.config)
         parts = parts_of(self.config)
         where = self.data, self.config, parts, "train", True
-        return [open_part(*where, task) for task, _ in quotas(self.config)]
+        return [open_part(*where, challenge) for challenge, _ in quotas(self.config)]
 
     @functools.cached_property
     def validation(self) -> Part:
@@ -80,6 +80,9 @@ class Run:
     @property
     def specs(self) -> dict[str, FeatureSpec]:
         """Of the streams that the model sees."""
+        if lacking := [name for name in self.config.streams if name not in self.data.specs]:
+            there = ", ".join(self.data.specs)
+            raise ValueError(f"streams: found {', '.join(lacking)}, expected some of those there: {there}")
         return {name: self.data.specs[name] for name in self.config.streams}
 
     def chunks(self, first: int) -> Iterator[Chunk]:
@@ -131,7 +134,7 @@ class Run:
     def score(self, part: Part, state: State) -> tuple[RowTable, Result]:
         """Predictions for every row of a part, gaps filled and smoothed as the config says, and scores."""
         evaluation = self.config.evaluation
-        truth = truth_of(part.tracks, self.task.parts, self.config.corpus.edition)
+        truth = part.truth()
         table, _ = fill(self.predict(part, state), truth, evaluation.fill)
         if evaluation.smoothing != "none":
             table = smooth(table, evaluation.smoothing, evaluation.smoothing_s)
@@ -172,9 +175,8 @@ class Run:
         return fresh(variables["params"], self._optimizer, self.config.optimizer.ema_decay > 0)
 
     def _stats(self) -> Stats:
-        tracks = {track.name: track for part in self.training for track in part.tracks}.values()
-        parts, edition = parts_of(self.config), self.config.corpus.edition
-        return Stats.of([Labels.of(track, parts, edition).values for track in tracks])
+        labels = {t.name: Labels.of(t, part.choice).values for part in self.training for t in part.tracks}
+        return Stats.of(list(labels.values()))
 
 
 def _edges(first: int, train: ConfigDict) -> Iterator[tuple[int, int]]:

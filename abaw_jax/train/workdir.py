@@ -11,7 +11,7 @@ from abaw_jax.store.spec import differences
 
 CONFIG = "config.json"
 PARAMETERS = "parameters.txt"
-FREE = ("corpus.root", "store.root", "extract", "train.threads", "train.log_every")
+FREE = ("corpus.root", "corpus.packaged", "store.root", "extract", "train.threads", "train.log_every")
 """Keys that change nothing of what a run computes."""
 SHOWN = 5
 

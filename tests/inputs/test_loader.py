@@ -10,7 +10,7 @@ from abaw_jax.corpus.tracks import Track
 from abaw_jax.inputs.loader import Loader, Pool, evaluation_batches
 from abaw_jax.inputs.order import Order, share
 from abaw_jax.inputs.plan import make_plan
-from abaw_jax.inputs.source import StoreSource
+from abaw_jax.inputs.source import LabelChoice, StoreSource
 from abaw_jax.inputs.windows import Rows, WindowSpec, contiguous
 from abaw_jax.store.features import Store
 from abaw_jax.store.spec import FeatureSpec, Grid
@@ -42,7 +42,7 @@ def source(tmp_path) -> StoreSource:
                     writer.append(np.full((1, width), 100 * number + row))
             writer.commit({})
         features[stream] = folder
-    return StoreSource([track(*item) for item in ROWS.items()], features, ("va", "expr", "au"))
+    return StoreSource([track(*item) for item in ROWS.items()], features, LabelChoice(("va", "expr", "au")))
 
 
 SPECS = {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from abaw_jax.inputs.plan import make_plan
+from abaw_jax.inputs.source import LabelChoice
 from abaw_jax.inputs.windows import Rows, Seconds, WindowSpec, contiguous
 from abaw_jax.train.loop import train
 from abaw_jax.train.resident import Resident
@@ -25,7 +26,7 @@ SPECS = {edge: contiguous(12, STREAMS, 5, 5, edge=edge) for edge in ("mask", "cl
 @pytest.mark.parametrize("kind", SPECS)
 def test_batches_are_equal_to_the_bit(kind: str, learnable):
     tracks = learnable.corpus.split("va", "train")
-    source = learnable.source(tracks, ("va", "expr", "au"), None)
+    source = learnable.source(tracks, LabelChoice(("va", "expr", "au")))
     plan = make_plan(SPECS[kind], source.timelines, source.grids, for_training=False)
     windows = np.random.default_rng(0).permutation(len(plan)).astype(np.int32)
     wanted = source.read(plan, windows)
