@@ -15,7 +15,7 @@ import numpy as np
 
 from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.tracks import IMAGE_KINDS, Corpus, SplitKey, Track
-from abaw_jax.inputs.source import LabelChoice, RowSource
+from abaw_jax.inputs.source import Kind, LabelChoice, RowSource
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.types import mask_key
 
@@ -130,7 +130,7 @@ class SegmentSource(RowSource):
         choice: LabelChoice,
         pages: Pages,
     ) -> None:
-        super().__init__(tracks, specs, present, choice)
+        super().__init__(tracks, {name: Kind.of(spec) for name, spec in specs.items()}, present, choice)
         self._pages = pages
         self._bounds = {
             name: [segment_bounds(t.rows, len(p), pages.rows) for t, p in zip(tracks, found, strict=True)]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -16,6 +16,7 @@ from abaw_jax.store.spec import DTYPES, FeatureSpec, Grid
 from abaw_jax.types import Batch, mask_key, present_key
 
 LABEL_TYPES = {"va": np.float32, "expr": np.int32, "au": np.float32}
+ROWS = Grid()
 NOTHING_KNOWN = {"va": 0.0, "expr": 0, "au": 0.0}
 """Under a mask; it never matters, but it is finite."""
 
@@ -93,18 +94,31 @@ def example(spec: WindowSpec, features: Mapping[str, FeatureSpec], tasks: Sequen
     return batch | {"track": np.zeros(1, np.int32), "row": np.zeros((1, rows), np.int32)}
 
 
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the vectors of a stream are."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    grid: Grid = ROWS
+
+    @classmethod
+    def of(cls, spec: FeatureSpec) -> "Kind":
+        return cls(spec.shape, DTYPES[spec.dtype], spec.grid)
+
+
 class RowSource:
     """Masks and labels in memory; vectors from wherever a subclass has them."""
 
     def __init__(
         self,
         tracks: Sequence[Track],
-        specs: Mapping[str, FeatureSpec],
+        kinds: Mapping[str, Kind],
         present: Mapping[str, Sequence[np.ndarray]],
         choice: LabelChoice,
     ) -> None:
-        self.grids = {name: spec.grid for name, spec in specs.items()}
-        self._empty = {name: np.zeros((0, *s.shape), DTYPES[s.dtype]) for name, s in specs.items()}
+        self.grids = {name: kind.grid for name, kind in kinds.items()}
+        self._empty = {name: np.zeros((0, *kind.shape), kind.dtype) for name, kind in kinds.items()}
         self._present = {name: Joined(found) for name, found in present.items()}
         labels = [Labels.of(track, choice) for track in tracks]
         kinds = labels[0].values if labels else {}
@@ -171,9 +185,9 @@ class StoreSource(RowSource):
     ) -> None:
         read = {name: [found.read(track.name) for track in tracks] for name, found in features.items()}
         self._values = {name: [feature.values for feature in found] for name, found in read.items()}
-        specs = {name: found.spec for name, found in features.items()}
+        kinds = {name: Kind.of(found.spec) for name, found in features.items()}
         present = {name: [feature.present for feature in found] for name, found in read.items()}
-        super().__init__(tracks, specs, present, choice)
+        super().__init__(tracks, kinds, present, choice)
 
     def gather(self, name: str, track: int, index: np.ndarray, out: np.ndarray, is_contiguous: bool) -> None:
         """A copy of mapped bytes."""
