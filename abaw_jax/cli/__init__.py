@@ -11,6 +11,7 @@ COMMANDS = {
     "synth": "make a synthetic corpus that is true to the organisers' files",
     "convert": "make published pickles into encoders that can be read without running them",
     "info": "say what this machine has: versions, devices, codecs, encoders, feature store",
+    "compare": "say whether one run is better than another, by a paired bootstrap over tracks",
     "submit": "turn predictions into the organisers' file, or validate one",
 }
 """Name and first line; each lives in the file of its name with `add_arguments` and `run`."""

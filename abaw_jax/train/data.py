@@ -56,16 +56,20 @@ class Part:
     plan: WindowPlan
 
     def truth(self) -> Truth:
-        """Every label row of the tracks, in the precision of the files."""
-        tracks = self.tracks
-        track = np.repeat(np.arange(len(tracks)), [t.rows for t in tracks])
-        row = np.concatenate([np.arange(1, t.rows + 1) for t in tracks])
-        columns: dict[str, np.ndarray] = {"has_image": np.concatenate([t.has_image() for t in tracks])}
-        for task in self.choice.tasks:
-            labels = [self.choice.labels(t, task) for t in tracks]
-            for key in (task, mask_key(task)):
-                columns[key] = np.concatenate([found[key] for found in labels])
-        return Truth.build([t.name for t in tracks], track, row, **columns)
+        """Every label row of the tracks."""
+        return truth_of(self.tracks, self.choice)
+
+
+def truth_of(tracks: Sequence[Track], choice: LabelChoice) -> Truth:
+    """Every label row of the tracks, in the precision of the files."""
+    track = np.repeat(np.arange(len(tracks)), [t.rows for t in tracks])
+    row = np.concatenate([np.arange(1, t.rows + 1) for t in tracks])
+    columns: dict[str, np.ndarray] = {"has_image": np.concatenate([t.has_image() for t in tracks])}
+    for task in choice.tasks:
+        labels = [choice.labels(t, task) for t in tracks]
+        for key in (task, mask_key(task)):
+            columns[key] = np.concatenate([found[key] for found in labels])
+    return Truth.build([t.name for t in tracks], track, row, **columns)
 
 
 def window_spec(config: ConfigDict) -> WindowSpec:

@@ -52,7 +52,12 @@ class Run:
     def of(cls, config: ConfigDict, data: Data, stats: Stats | None = None) -> "Run":
         """Nothing is opened or computed yet."""
         parts_of(config)
-        return cls(config, data, sharding.make_mesh(), stats)
+        mesh, rows = sharding.make_mesh(), config.train.batch_size
+        if rows < 1 or rows % mesh.size:
+            raise ValueError(
+                f"train.batch_size: found {rows}, expected a multiple of the {mesh.size} devices"
+            )
+        return cls(config, data, mesh, stats)
 
     @functools.cached_property
     def training(self) -> list[Part]:
