@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger().setLevel(logging.WARNING)  # absl lets everything through
     absl_logging.set_verbosity(absl_logging.WARNING)
     keep_what_is_compiled()
+    join_the_others()
     from abaw_jax.extract import command
 
     if _MODE.value in FROM_CHECKPOINT:
@@ -57,8 +58,24 @@ def keep_what_is_compiled() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 
+def join_the_others() -> None:
+    """Where JAX_COORDINATOR_ADDRESS is set, this is process JAX_PROCESS_ID of JAX_NUM_PROCESSES.
+
+    Under Slurm and on TPUs JAX finds the two numbers itself.
+    """
+    if "JAX_COORDINATOR_ADDRESS" not in os.environ:
+        return
+    import jax
+
+    numbers = (os.environ.get(name) for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
+    jax.distributed.initialize(None, *(None if number is None else int(number) for number in numbers))
+
+
 def _data(config: ConfigDict) -> "Data":
     """The corpus and its features; what is lacking is made."""
+    import jax
+    from jax.experimental import multihost_utils
+
     from abaw_jax.extract import command
     from abaw_jax.inputs.packaged import Packaged
     from abaw_jax.train.data import Stored
@@ -67,6 +84,8 @@ def _data(config: ConfigDict) -> "Data":
         return Packaged(config.corpus.packaged)
     corpus, job = command.open_job(config)
     command.finish(job)
+    if jax.process_count() > 1:  # each makes its share of the tracks, and all read all of them
+        multihost_utils.sync_global_devices("features are there")
     return Stored(corpus, {stream.name: stream.features for stream in job.streams})
 
 

@@ -1,5 +1,8 @@
 """The front door as a person opens it: one clear line for what is wrong, and no traceback."""
 
+import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +101,42 @@ def test_training_makes_the_features_that_are_lacking_and_is_done_the_second_tim
     other = ask(*line, "--config.train.steps=6", cwd=tmp_path)
     assert other.returncode == 2
     assert "another config: train.steps: found 4, expected 6" in other.stderr
+
+
+@pytest.mark.full
+def test_two_processes_make_features_and_train_as_one_does(tiny_root: Path, tmp_path: Path):
+    line = [
+        f"--config={CONFIG}", f"--config.corpus.root={tiny_root}",
+        "--config.video.encoder=colours", "--config.audio.encoder=logmel",
+        "--config.train.steps=4", "--config.train.eval_every=2", "--config.train.log_every=1",
+        "--config.train.batch_size=4", "--config.model.width=16", "--config.model.layers=1",
+    ]  # fmt: skip
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        address = f"localhost:{probe.getsockname()[1]}"
+    together = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+    (tmp_path / "two").mkdir()
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "abaw_jax.main", *line], cwd=tmp_path / "two",
+            env=os.environ | together | {"JAX_PROCESS_ID": str(number)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=300) for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    (tmp_path / "one").mkdir()
+    assert ask(*line, cwd=tmp_path / "one").returncode == 0
+    logs = [
+        [json.loads(row) for row in (tmp_path / kind / "runs/va/metrics.jsonl").read_text().splitlines()]
+        for kind in ("one", "two")
+    ]
+    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]]
+    for one, two in zip(*logs, strict=True):
+        for key in one.keys() & {"loss", "score/va"}:
+            assert two[key] == pytest.approx(one[key], rel=1e-4)
+    assert sum("done after step 4" in out for out, _ in said) == 1  # told once
 
 
 def test_weights_that_cannot_be_had_are_named_with_the_two_ways(line: list[str], tmp_path: Path, monkeypatch):
