@@ -85,7 +85,10 @@ def test_a_config_says_how_it_is_run_and_has_only_keys_there_are(name: str, vari
     assert set(config_of(name, variant).to_dict()) <= keys
 
 
-@pytest.mark.parametrize("task", PARTS)
+LONG = [pytest.param(task, marks=pytest.mark.full) for task in ("va", "expr", "au")]
+
+
+@pytest.mark.parametrize("task", [*LONG, "mtl"])
 def test_a_task_learns_a_batch_by_heart(task: str):
     config = config_of(task, None)
     config.streams, config.window.rows = ("video",), 8
@@ -112,7 +115,9 @@ def test_a_task_learns_a_batch_by_heart(task: str):
             assert ((found > 0.5) == (wanted > 0.5))[mask].all()
 
 
-def test_what_lies_under_a_mask_never_matters(task: str = "mtl", value: float = np.nan):
+@pytest.mark.full
+@pytest.mark.parametrize("value", [np.nan, 1e4])
+def test_what_lies_under_a_mask_never_matters(value: float, task: str = "mtl"):
     config = config_of(task, None)
     config.window.rows = 8
     config.model.width, config.model.layers, config.model.heads = 16, 1, 2

@@ -98,9 +98,6 @@ def test_training_makes_the_features_that_are_lacking_and_is_done_the_second_tim
     scored = ask("--mode=evaluate", "--checkpoint=runs/va", cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
     assert "rows, scores, scores of each track: runs/va/evaluation/validation-" in scored.stdout
-    other = ask(*line, "--config.train.steps=6", cwd=tmp_path)
-    assert other.returncode == 2
-    assert "another config: train.steps: found 4, expected 6" in other.stderr
 
 
 @pytest.mark.full

@@ -23,6 +23,8 @@ from abaw_jax.evaluation.statistics import Statistics
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
+from abaw_jax.progress import OnProgress, silent
+from abaw_jax.terminal import progress
 from abaw_jax.train.data import Data, Part, open_part
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved, check_features
@@ -37,15 +39,15 @@ def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -
     state = saved.state(run)
     out = out or saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
     part = open_part(run.data, run.config, run.task.parts, split, for_training=False)
-    judge = Judge(run, state)
-    if not is_scored:
-        table = judge.rows(part)
+    with progress("predict") as show:
+        judge = Judge(run, state, show)
+        table, result, tuned = judge.judged(part) if is_scored else (judge.rows(part), None, None)
+    if result is None or tuned is None:
         _write(out / "rows.parquet", table)
         print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
         sample = _sample_of(run.data, run.config.task, split)
         print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}")
         return 0
-    table, result, tuned = judge.judged(part)
     found = intervals(result.statistics, resamples=run.config.evaluation.resamples, seed=run.config.seed)
     _write(out / "rows.parquet", table)
     _write(out / "tracks.csv", _by_track(result.statistics))
@@ -67,12 +69,13 @@ class Judge:
 
     run: Run
     state: State
+    show: OnProgress = silent
 
     def rows(self, part: Part) -> RowTable:
         """Every row of every track, gaps filled and smoothed as the config says."""
         wanted = Rows.wanted({track.name: track.rows for track in part.tracks})
         evaluation = self.run.config.evaluation
-        table, _ = fill(self.run.predict(part, self.state), wanted, evaluation.fill)
+        table, _ = fill(self.run.predict(part, self.state, self.show), wanted, evaluation.fill)
         tuned = self.tuned
         width_s = evaluation.smoothing_s if tuned.smoothing_s is None else tuned.smoothing_s
         return smooth(table, evaluation.smoothing, width_s) if evaluation.smoothing != "none" else table
@@ -81,7 +84,7 @@ class Judge:
         """(rows, scores, what was tuned for them on the training split)"""
         tuned = self.tuned
         if tuned == Tuned():
-            table, result = self.run.score(part, self.state)
+            table, result = self.run.score(part, self.state, self.show)
             return table, result, tuned
         table = self.rows(part)
         truth = part.truth()
@@ -99,7 +102,7 @@ class Judge:
             return Tuned()
         part = open_part(self.run.data, self.run.config, task.parts, "train", for_training=False)
         truth = part.truth()
-        table, _ = fill(self.run.predict(part, self.state), truth, evaluation.fill)
+        table, _ = fill(self.run.predict(part, self.state, self.show), truth, evaluation.fill)
         names = [
             [track.name for track in fold]
             for fold in folds(part.tracks, evaluation.folds, self.run.config.seed)

@@ -128,6 +128,9 @@ class _Loop:
         if self.pending is None:
             return
         (before, shown), self.pending = self.pending, None
+        if before == self.first:  # compiled and under way: what is timed begins here
+            jax.block_until_ready(shown)
+            self.began, self.waited_s = time.monotonic(), 0.0
         shown = {key: np.asarray(values) for key, values in shown.items()}
         for number in range(len(shown["loss"])):
             self._settle_one(before + 1 + number, {key: value[number] for key, value in shown.items()})
@@ -148,7 +151,7 @@ class _Loop:
     def _timings(self) -> dict[str, float]:
         passed = max(1e-9, time.monotonic() - self.began)
         return {
-            f"{TIMINGS}steps_a_second": (self.step - self.first) / passed,
+            f"{TIMINGS}steps_a_second": max(0, self.step - self.first - 1) / passed,
             f"{TIMINGS}waiting_for_data": self.waited_s / passed,
         }
 
@@ -161,7 +164,9 @@ class _Loop:
 
     def _evaluate(self) -> None:
         self._settle()
-        _, result = self.run.evaluate(self.state)
+        began = time.monotonic()
+        _, result = self.run.evaluate(self.state, self.show)
+        self.began += time.monotonic() - began  # what is timed is training
         scores = dataclasses.asdict(result.all_rows)
         score = scores[self.run.task.score]
         self.history.append({"step": self.step, "score": score, "scores": scores})

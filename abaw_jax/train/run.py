@@ -17,6 +17,7 @@ from abaw_jax.evaluation.table import RowTable
 from abaw_jax.inputs.loader import Loader, evaluation_batches
 from abaw_jax.inputs.source import Labels, example
 from abaw_jax.models.registry import make_model
+from abaw_jax.progress import OnProgress, silent
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
 from abaw_jax.train import sharding
@@ -132,24 +133,25 @@ class Run:
         everywhere = sharding.everywhere(self.mesh)
         return jax.tree.map(lambda a: sharding.put(a, everywhere), Resident.of(part.source, part.plan))
 
-    def evaluate(self, state: State) -> tuple[RowTable, Result]:
+    def evaluate(self, state: State, show: OnProgress = silent) -> tuple[RowTable, Result]:
         """Predictions for every validation row, and the official scores."""
-        return self.score(self.validation, state)
+        return self.score(self.validation, state, show)
 
-    def score(self, part: Part, state: State) -> tuple[RowTable, Result]:
+    def score(self, part: Part, state: State, show: OnProgress = silent) -> tuple[RowTable, Result]:
         """Predictions for every row of a part, gaps filled and smoothed as the config says, and scores."""
         evaluation = self.config.evaluation
         truth = part.truth()
-        table, _ = fill(self.predict(part, state), truth, evaluation.fill)
+        table, _ = fill(self.predict(part, state, show), truth, evaluation.fill)
         if evaluation.smoothing != "none":
             table = smooth(table, evaluation.smoothing, evaluation.smoothing_s)
         return table, evaluate(table, truth)
 
-    def predict(self, part: Part, state: State) -> RowTable:
+    def predict(self, part: Part, state: State, show: OnProgress = silent) -> RowTable:
         """Rows of a split, as the windows say; NaN where no window reaches."""
         params = state.params if state.ema is None else state.ema
         where = jax.process_index(), jax.process_count(), self.config.train.threads
-        batches = evaluation_batches(part.source, part.plan, self.config.train.batch_size, *where)
+        size = self.config.train.batch_size
+        batches = _told(evaluation_batches(part.source, part.plan, size, *where), len(part.plan), size, show)
         return predict_rows(
             self._predict, params, batches, self.put, part.source.timelines, part.plan, self.task.parts
         )
@@ -182,6 +184,12 @@ class Run:
     def _stats(self) -> Stats:
         labels = {t.name: Labels.of(t, part.choice).values for part in self.training for t in part.tracks}
         return Stats.of(list(labels.values()))
+
+
+def _told(batches: Iterator[Batch], windows: int, size: int, show: OnProgress) -> Iterator[Batch]:
+    for number, batch in enumerate(batches):
+        show("scoring", min(number * size, windows), windows)
+        yield batch
 
 
 def _edges(first: int, train: ConfigDict) -> Iterator[tuple[int, int]]:

@@ -121,7 +121,7 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_state(config, make_run
 def test_it_stops_early_when_the_score_has_stalled(config, make_run, monkeypatch, tmp_path: Path):
     config.train.patience = 2
     evaluate = Run.evaluate
-    monkeypatch.setattr(Run, "evaluate", lambda run, state: evaluate(run, run.fresh()))
+    monkeypatch.setattr(Run, "evaluate", lambda run, state, show: evaluate(run, run.fresh(), show))
     outcome = train(make_run(config), tmp_path)
     assert outcome.step == 18  # the first evaluation is the best, two more do not beat it
     assert train(make_run(config), tmp_path).step == 18
