@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -93,8 +94,9 @@ def test_training_makes_the_features_that_are_lacking_and_is_done_the_second_tim
     assert first.returncode == second.returncode == 0, first.stderr
     assert "video: 14 tracks made" in first.stdout
     assert "done after step 4; runs/va" in first.stdout
+    assert re.search(r"[\d,]+ parameters, \d+ windows to learn from; runs/va", first.stdout)
     assert "video: 0 tracks made" in second.stdout
-    assert second.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
+    assert second.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
     scored = ask("--mode=evaluate", "--checkpoint=runs/va", cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
     assert "rows, scores, scores of each track: runs/va/evaluation/validation-" in scored.stdout

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 STOPPED = 75
 """Exit code of a run that was asked to stop and can go on: EX_TEMPFAIL of sysexits.h."""
 DIVERGED = 3
+"""Exit code of a run whose updates were not finite, too many in a row."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 

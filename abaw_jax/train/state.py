@@ -28,3 +28,8 @@ def fresh(params: Any, optimizer: optax.MultiSteps, has_ema: bool) -> State:
     zero = jnp.zeros((), jnp.int32)
     ema = jax.tree.map(jnp.copy, params) if has_ema else None
     return State(zero, params, optimizer.init(params), ema, zero)
+
+
+def count(params: Any) -> int:
+    """Numbers that are learnt; shapes will do."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
