@@ -86,7 +86,7 @@ def test_training_makes_the_features_that_are_lacking_and_is_done_the_second_tim
 ):
     line = [
         f"--config={CONFIG}", f"--config.corpus.root={tiny_root}",
-        "--config.video.encoder=colours", "--config.audio.encoder=logmel",
+        "--config.streams=('video',)", "--config.video.encoder=colours",
         "--config.train.steps=4", "--config.train.eval_every=2", "--config.train.batch_size=4",
         "--config.model.width=16", "--config.model.layers=1", "--config.window.rows=24",
     ]  # fmt: skip
