@@ -94,6 +94,7 @@ def get_config() -> ConfigDict:
     config.train.steps = 1000  # batches
     config.train.batch_size = 16  # windows, all devices of all processes together
     config.train.mix = ()  # (("va", 8), ("expr", 8)): windows a batch of each training split; empty: the own
+    config.train.standardize = True  # features by mean and deviation of the training rows
     config.train.resident = False  # keep the training features on the devices
     config.train.steps_a_call = 10  # of resident runs: steps that are compiled into one call
     config.train.eval_every = 100  # steps from one evaluation and checkpoint to the next

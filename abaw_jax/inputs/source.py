@@ -32,6 +32,8 @@ class Source(Protocol):
 
     def joined(self) -> "Everything": ...
 
+    def vectors(self, name: str, track: int, index: np.ndarray) -> np.ndarray: ...
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelChoice:
@@ -148,15 +150,21 @@ class RowSource:
             batch[key] = joined.take(tracks, rows, inside)
         return batch | {"track": tracks, "row": np.where(inside, rows, -1).astype(np.int32)}
 
+    def vectors(self, name: str, track: int, index: np.ndarray) -> np.ndarray:
+        """Some of a track's."""
+        out = np.zeros((len(index), *self._empty[name].shape[1:]), self._empty[name].dtype)
+        if len(index):
+            self.gather(
+                name, track, index, out, is_contiguous=int(index[-1]) - int(index[0]) == len(index) - 1
+            )
+        return out
+
     def joined(self) -> "Everything":
         """All of it in memory."""
         values = {}
         for name, empty in self._empty.items():
             lengths = [timeline.vectors[name] for timeline in self.timelines]
-            found = [np.empty((length, *empty.shape[1:]), empty.dtype) for length in lengths]
-            for number, (length, out) in enumerate(zip(lengths, found, strict=True)):
-                if length:
-                    self.gather(name, number, np.arange(length), out, is_contiguous=True)
+            found = [self.vectors(name, number, np.arange(length)) for number, length in enumerate(lengths)]
             values[name] = Joined([*found, empty])
         return Everything(values, self._present, self._labels)
 

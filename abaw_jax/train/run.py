@@ -21,7 +21,7 @@ from abaw_jax.progress import OnProgress, silent
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
 from abaw_jax.train import sharding
-from abaw_jax.train.data import Data, Part, check_leaks, make_loader, open_part, quotas, window_spec
+from abaw_jax.train.data import Data, Part, check_leaks, make_loader, moments, open_part, quotas, window_spec
 from abaw_jax.train.optim import make_optimizer, make_shares
 from abaw_jax.train.predictions import predict_rows
 from abaw_jax.train.resident import Resident
@@ -183,7 +183,10 @@ class Run:
 
     def _stats(self) -> Stats:
         labels = {t.name: Labels.of(t, part.choice).values for part in self.training for t in part.tracks}
-        return Stats.of(list(labels.values()))
+        features = {}
+        if self.config.train.standardize:
+            features = {name: moments(self.training, name) for name in self.config.streams}
+        return Stats.of(list(labels.values()), features)
 
 
 def _told(batches: Iterator[Batch], windows: int, size: int, show: OnProgress) -> Iterator[Batch]:

@@ -63,7 +63,7 @@ class Saved:
     @property
     def stats(self) -> Stats:
         """Of the rows that it was trained on."""
-        return Stats(**{key: _tuples(value) for key, value in self.notes["stats"].items()})
+        return Stats(**_tuples(self.notes["stats"]))
 
     def state(self, run: Run) -> State:
         """The arrays."""
@@ -112,4 +112,6 @@ def _set(config: ConfigDict, key: str, text: str) -> None:
 
 
 def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
