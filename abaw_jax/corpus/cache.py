@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,7 +27,7 @@ REVISION = 2
 
 DAMAGE = (
     OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, struct.error,
-    zipfile.BadZipFile, zlib.error,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
 """What an archive raises, and what is in it, once some of its bytes have changed."""
 

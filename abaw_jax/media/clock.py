@@ -5,7 +5,6 @@ holds, so a frame that cannot be decoded leaves its own row empty and moves nobo
 """
 
 import bisect
-from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,13 +16,13 @@ KEPT = 1024
 class Clock:
     """Presentation times in the order of packets in, rows in the order of frames out."""
 
-    def __init__(self, time_base: Fraction, fps: float) -> None:
+    def __init__(self, tick_s: float, fps: float) -> None:
         self.last = -1
         """The row of the newest frame."""
         self.packets = 0
         self.has_disorder = False
         """Whether packets came in another order than they are shown: then their stamps mean presentation."""
-        self._seconds = float(time_base)
+        self._seconds = tick_s
         self._period_s = 1 / fps if fps else 0.0
         self._ticks: list[int] = []
         self._dropped = 0

@@ -66,7 +66,9 @@ class _Decoding:
             stream = _video_stream(container, self.path)
             stream.thread_type = self.thread_type
             self.reading = Reading(container, stream)
-            self.clock = Clock(stream.time_base, float(stream.average_rate or stream.guessed_rate or 0))
+            self.clock = Clock(
+                float(stream.time_base), float(stream.average_rate or stream.guessed_rate or 0)
+            )
             for packet in self.reading.demux():
                 if packet is not None and not packet.is_discard:
                     self.clock.demuxed(packet.pts if packet.pts is not None else packet.dts)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Features:
         try:
             # an empty file cannot be mapped
             values = np.load(path, mmap_mode="r" if vectors else None, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, tokenize.TokenError) as error:
             raise StaleFeatures(f"{path}: unreadable ({error}); delete it, and it is made again") from error
         if values.shape != shape or values.dtype != STORED_AS[self.spec.dtype]:
             found = f"{values.dtype} {values.shape}"

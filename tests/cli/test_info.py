@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import pytest
 from huggingface_hub import constants
 
@@ -27,7 +28,7 @@ def told(capsys, *argv: str) -> dict:
 
 def test_a_bare_machine(tmp_path: Path, capsys):
     found = told(capsys, "--store", str(tmp_path / "nowhere"))
-    assert found["versions"]["jax"].count(".") == 2
+    assert found["versions"]["jax"] == jax.__version__
     assert found["devices"][0]["count"] >= 1
     assert found["devices"][1]["kind"].startswith("jax cpu")
     assert "h264" in found["codecs"]["video"]
