@@ -42,6 +42,8 @@ def main(argv: list[str]) -> None:
         tfds.disable_progress_bar()
     for builder in (Affwild2Tracks, Affwild2Segments):
         made = builder(contents=contents, corpus=corpus, features=features, data_dir=_OUT.value)
+        if made.data_path.exists():
+            sys.exit(f"build: {made.data_path} is there already: remove it, or name another --out")
         made.download_and_prepare()
         print(f"{made.data_path}: {made.info.splits[made.SPLIT].num_examples:,} records")
 

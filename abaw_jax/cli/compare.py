@@ -11,6 +11,8 @@ from abaw_jax.defaults import get_config
 from abaw_jax.evaluation import files, fill
 from abaw_jax.evaluation.intervals import LEVEL, RESAMPLES, compare
 from abaw_jax.evaluation.scores import Result, evaluate
+from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.truth import Truth
 from abaw_jax.inputs.source import LabelChoice
 from abaw_jax.labels import TASKS
 from abaw_jax.terminal import progress
@@ -38,10 +40,13 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.a} and {args.b} predict nothing that is the same")
     task = args.task or ("mtl" if len(shared) == len(TASKS_OF["mtl"]) else shared[0])
     with progress("compare") as show:
-        corpus = open_corpus(args.corpus, args.edition, on_progress=show)
+        corpus = open_corpus(args.corpus, on_progress=show)
     tracks = corpus.split(task, args.split, args.edition)
     truth = truth_of(tracks, LabelChoice(TASKS_OF[task], task, args.edition))
-    one, other = (evaluate(fill.fill(table, truth, args.fill)[0], truth) for table in tables)
+    one, other = (
+        evaluate(_filled(path, table, truth, args.fill), truth)
+        for path, table in zip((args.a, args.b), tables, strict=True)
+    )
     found = compare(one.statistics, other.statistics, resamples=args.resamples)
     if args.json:
         print(json.dumps({name: asdict(comparison) for name, comparison in found.items()}, indent=2))
@@ -53,6 +58,18 @@ def run(args: argparse.Namespace) -> int:
         spread = f"[{c.low:+.4f}, {c.high:+.4f}], p = {c.p_value:.3f}"
         print(f"{name:8} {scores}: {c.difference:+.4f} {spread}: {verdict}")
     return 0
+
+
+def _filled(path: Path, table: RowTable, truth: Truth, rule: str) -> RowTable:
+    """Gaps are filled and told; a whole track that is missing is another run's table."""
+    if lacking := [name for name in truth.tracks if name not in table.tracks]:
+        raise ValueError(
+            f"{path}: no predictions of {len(lacking)} of {len(truth.tracks)} tracks: {lacking[0]}, …"
+        )
+    filled, counts = fill.fill(table, truth, rule)
+    if rows := sum(counts.filled.values()):
+        print(f"{path}: {rows:,} rows filled by rule {rule!r}")
+    return filled
 
 
 def _score(result: Result, name: str) -> str:

@@ -33,8 +33,7 @@ def open_job(config: ConfigDict) -> tuple[Corpus, Job]:
     if root is None:
         raise ValueError("--config.corpus.root=FOLDER is missing; `abaw synth FOLDER` makes a corpus to try")
     with progress("extract") as show:
-        where = Path(root), config.corpus.edition
-        corpus = open_corpus(*where, index_times=config.corpus.index_times, on_progress=show)
+        corpus = open_corpus(Path(root), index_times=config.corpus.index_times, on_progress=show)
         return corpus, make_job(corpus, config, show)
 
 

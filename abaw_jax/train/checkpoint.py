@@ -7,6 +7,7 @@ so that there is one before it.
 import contextlib
 import dataclasses
 import errno
+import itertools
 import logging
 import os
 import tempfile
@@ -54,9 +55,9 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep_best: int) -> None:
         self.folder = folder.absolute()
-        best = preservation_policy.BestN(get_metric_fn=lambda m: m["score"], n=keep_best)
+        best = preservation_policy.BestN(get_metric_fn=_rank, n=keep_best)
         kept = preservation_policy.AnyPreservationPolicy([preservation_policy.LatestN(LATEST), best])
-        options = ocp.CheckpointManagerOptions(preservation_policy=kept, best_fn=lambda m: m["score"])
+        options = ocp.CheckpointManagerOptions(preservation_policy=kept, best_fn=_rank)
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
     def save(self, state: State, notes: dict[str, Any], score: float) -> None:
@@ -67,7 +68,7 @@ class Checkpoints:
         with self._told():  # what is raised here may be of the one before
             with tempfile.TemporaryFile(dir=self.folder):
                 pass  # refused in the background, a write would leave a thread that never ends
-            is_new = self._manager.save(step, args=items, metrics={"score": score})
+            is_new = self._manager.save(step, args=items, metrics={"score": score, "step": step})
         if not is_new:
             raise UnusableCheckpoint(f"{self.folder}: found step {step} there already, expected a later one")
 
@@ -139,9 +140,16 @@ class Checkpoints:
 
     def _set_aside(self, step: int) -> None:
         if jax.process_index() == 0:
-            (self.folder / str(step)).rename(self.folder / f"{DAMAGED}{step}")
+            names = (f"{DAMAGED}{step}{f'.{n}' if n else ''}" for n in itertools.count())
+            free = next(name for name in names if not (self.folder / name).exists())
+            (self.folder / str(step)).rename(self.folder / free)
         multihost_utils.sync_global_devices("a damaged checkpoint is set aside")
         self._manager.reload()
+
+
+def _rank(metrics: dict[str, float]) -> tuple[float, float]:
+    """Of equal scores the earlier one is better, as in the history."""
+    return metrics["score"], -metrics["step"]
 
 
 def layout_of(state: Any) -> dict[str, str]:

@@ -42,14 +42,18 @@ def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -
     with progress("predict") as show:
         judge = Judge(run, state, show)
         table, result, tuned = judge.judged(part) if is_scored else (judge.rows(part), None, None)
+    _write(out / "rows.parquet", table)
+    if judge.tuned.thresholds is not None:
+        _write(out / "thresholds.json", json.dumps(judge.tuned.thresholds) + "\n")
+    if filled := int(table.filled.sum()):
+        print(f"{filled:,} of {len(table):,} rows filled by rule {run.config.evaluation.fill!r}")
     if result is None or tuned is None:
-        _write(out / "rows.parquet", table)
         print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
         sample = _sample_of(run.data, run.config.task, split)
-        print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}")
+        limits = f" --thresholds {out / 'thresholds.json'}" if judge.tuned.thresholds else ""
+        print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}{limits}")
         return 0
     found = intervals(result.statistics, resamples=run.config.evaluation.resamples, seed=run.config.seed)
-    _write(out / "rows.parquet", table)
     _write(out / "tracks.csv", _by_track(result.statistics))
     report = result.as_dict() | {
         "checkpoint": f"{saved.run_folder}, step {saved.step}",
@@ -100,15 +104,25 @@ class Judge:
             )
         if evaluation.tune == "nothing":
             return Tuned()
+        if evaluation.tune == "thresholds" and "au" not in task.parts:
+            raise ValueError(
+                f"evaluation.tune: found 'thresholds', which are of action units, for {task.name}"
+            )
+        if evaluation.tune == "smoothing" and evaluation.smoothing == "none":
+            raise ValueError(
+                "evaluation.tune: found 'smoothing', expected evaluation.smoothing to name a kernel"
+            )
         part = open_part(self.run.data, self.run.config, task.parts, "train", for_training=False)
         truth = part.truth()
         table, _ = fill(self.run.predict(part, self.state, self.show), truth, evaluation.fill)
+        tracks = [track for track in part.tracks if track.rows]
         names = [
-            [track.name for track in fold]
-            for fold in folds(part.tracks, evaluation.folds, self.run.config.seed)
+            [track.name for track in fold] for fold in folds(tracks, evaluation.folds, self.run.config.seed)
         ]
         if evaluation.tune == "smoothing":
             return tune_smoothing(table, truth, task.score, evaluation.smoothing, names)
+        if evaluation.smoothing != "none":  # as they will be where the thresholds are applied
+            table = smooth(table, evaluation.smoothing, evaluation.smoothing_s)
         return tune_thresholds(table, truth, task.score, names)
 
 

@@ -21,7 +21,7 @@ from abaw_jax.train import history as histories
 from abaw_jax.train.checkpoint import Checkpoints, as_target
 from abaw_jax.train.guards import Diverged, Stop, Watchdog, listening
 from abaw_jax.train.run import Chunk, Run
-from abaw_jax.train.saved import check_features
+from abaw_jax.train.saved import check_features, check_rows
 from abaw_jax.train.sharding import Agreement
 from abaw_jax.train.state import State
 from abaw_jax.train.workdir import as_json, claim, describe
@@ -65,9 +65,12 @@ class _Loop:
         restored = kept.latest(as_target(run.shapes, run.places))
         if restored:
             check_features(restored.notes, run.specs, workdir)
+            check_rows(restored.notes, run.task.stats, workdir)
         self.state: State = restored.state if restored else run.fresh()
         self.step: int = restored.step if restored else 0
         self.history: list[dict[str, Any]] = restored.notes["history"] if restored else []
+        if int(self.state.skipped) >= run.config.train.max_skipped:
+            raise Diverged(f"stopped at step {self.step}, where too many updates in a row were not finite")
         describe(workdir, run.shapes.params)
         self.writer = Writer(workdir, self.step, is_main=jax.process_index() == 0)
         self.began, self.first, self.waited_s = time.monotonic(), self.step, 0.0
@@ -82,36 +85,31 @@ class _Loop:
         chunks = self.run.chunks(self.step)
         while self.step < train.steps and not self._is_over():
             self.watchdog.feed()
-            self._listen()
+            if self.agreement is not None:
+                self.is_asked |= self.agreement.heard()
+                self.agreement.say(bool(self.stop))
             chunk = self._next(chunks)
             self.state, shown = self.run.advance(self.state, chunk, scale)
             self._settle()  # the steps before: nobody waits for these
             self.pending = (self.step, shown)
             self.step += chunk.steps
+            if self.agreement is None:  # looked at once a step: a signal that comes later is for the next
+                self.is_asked = bool(self.stop)
             if self.step % train.eval_every == 0 or self.step == train.steps:
                 self._evaluate()
                 scale = self._scale()
-            elif self._is_asked():
+            elif self.is_asked:
                 self._settle()
                 self._save(NO_SCORE)
-        return Outcome(self.step, self.history, self._is_asked())
-
-    def _listen(self) -> None:
-        """Processes stop at the same step, whichever of them was asked to."""
-        if self.agreement is not None:
-            self.is_asked = self.is_asked or self.agreement.heard()
-            self.agreement.say(bool(self.stop))
-
-    def _is_asked(self) -> str | None:
-        """By which signal."""
-        if self.agreement is None:
-            return self.stop.asked
-        return (self.stop.asked or "a signal elsewhere") if self.is_asked else None
+        is_cut = self.is_asked and self.step < train.steps and not self._is_stalled()
+        return Outcome(self.step, self.history, (self.stop.asked or "a signal elsewhere") if is_cut else None)
 
     def _is_over(self) -> bool:
-        return self._is_asked() is not None or histories.is_stalled(
-            self.history, self.run.config.train.patience
-        )
+        """All processes answer alike at the same step, whichever of them was asked to stop."""
+        return self.is_asked or self._is_stalled()
+
+    def _is_stalled(self) -> bool:
+        return histories.is_stalled(self.history, self.run.config.train.patience)
 
     def _scale(self) -> np.float32:
         c = self.run.config.optimizer

@@ -63,10 +63,10 @@ class Run:
     @functools.cached_property
     def training(self) -> list[Part]:
         """Training splits, each with its share of the batch."""
+        where = self.data, self.config, parts_of(self.config), "train", True
+        parts = [open_part(*where, challenge) for challenge, _ in quotas(self.config)]
         check_leaks(self.data.corpus, self.config)
-        parts = parts_of(self.config)
-        where = self.data, self.config, parts, "train", True
-        return [open_part(*where, challenge) for challenge, _ in quotas(self.config)]
+        return parts
 
     @functools.cached_property
     def validation(self) -> Part:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,26 @@ def check_features(notes: Mapping[str, Any], specs: Mapping[str, FeatureSpec], w
         raise UnusableCheckpoint(f"{what}: trained on other features: {'; '.join(different[:3])}")
 
 
+def check_rows(notes: Mapping[str, Any], stats: Stats, what: Path) -> None:
+    """A run goes on with the rows that it began with: their counts and moments tell others."""
+    now = json.loads(json.dumps(dataclasses.asdict(stats)))
+    if different := list(differences(now, notes["stats"])):
+        raise UnusableCheckpoint(
+            f"{what}: begun with other training rows, or other features of them: {'; '.join(different[:3])}"
+        )
+
+
 def _best(checkpoints: Checkpoints, steps: Sequence[int]) -> int:
-    top = histories.best(checkpoints.notes(steps[-1])["history"])
-    return top["step"] if top and top["step"] in steps else steps[-1]
+    """Of those that are there the best by the newest history that can be read."""
+    for newest in reversed(steps):
+        try:
+            history = checkpoints.notes(newest)["history"]
+        except UnusableCheckpoint as error:
+            logging.warning("%s; looking at the one before it", error)
+            continue
+        there = [entry for entry in history if entry["step"] in steps]
+        return histories.best(there)["step"] if there else newest
+    raise UnusableCheckpoint(f"{checkpoints.folder}: found no checkpoint that can be read")
 
 
 def _update(config: ConfigDict, values: Mapping[str, Any]) -> None:
@@ -98,17 +116,25 @@ def _update(config: ConfigDict, values: Mapping[str, Any]) -> None:
 def _set(config: ConfigDict, key: str, text: str) -> None:
     *rooms, last = key.split(".")
     for room in rooms:
-        config = config[room]
+        config = config.get(room) if isinstance(config, ConfigDict) else None
+    if not isinstance(config, ConfigDict):
+        raise ValueError(f"--set {key}: no such key; {'.'.join(rooms)} has none below it")
     if last not in config:
         raise ValueError(f"--set {key}: no such key; there are: {', '.join(config)}")
-    try:
-        value = _tuples(json.loads(text))
-    except ValueError:
-        value = text
+    value = _parsed(text, config.get_type(last))
     try:
         config[last] = value
     except TypeError as error:
         raise ValueError(f"--set {key}={text}: {error}") from error
+
+
+def _parsed(text: str, wanted: type) -> Any:
+    if wanted is str:
+        return text
+    try:
+        return _tuples(json.loads(text))
+    except ValueError:
+        return text
 
 
 def _tuples(value: Any) -> Any:

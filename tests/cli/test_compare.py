@@ -39,8 +39,19 @@ def test_a_run_against_itself_is_no_difference(tiny_root: Path, tmp_path: Path, 
     assert "+0.0000 [+0.0000, +0.0000], p = 1.000: no difference that can be told" in capsys.readouterr().out
 
 
+def test_a_table_of_other_tracks_gets_no_verdict(tiny_root: Path, tmp_path: Path, capsys):
+    one = table(tiny_root, 0.1, tmp_path / "one.parquet")
+    whole = files.read(one)
+    half = RowTable.build(whole.tracks[:1], *(a[whole.track == 0] for a in (whole.track, whole.row)),
+                          va=whole.va[whole.track == 0])  # fmt: skip
+    files.write(half, tmp_path / "half.parquet")
+    assert main(["compare", str(one), str(tmp_path / "half.parquet"), "--corpus", str(tiny_root)]) == 2
+    assert "half.parquet: no predictions of" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("more", "message"), [(["--task", "expr"], "expr"), (["--split", "tset"], "no tset split for va")]
+    ("more", "message"),
+    [(["--task", "expr"], "no predictions of 1 of 5 tracks"), (["--split", "tset"], "no tset split for va")],
 )
 def test_what_cannot_be_compared_is_said(more, message: str, tiny_root: Path, tmp_path: Path, capsys):
     one = str(table(tiny_root, 0.1, tmp_path / "one.parquet"))

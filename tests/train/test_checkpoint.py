@@ -95,6 +95,24 @@ def test_the_one_before_a_damaged_one_is_used(kind: str, folder: Path, caplog):
     assert (folder / "damaged-4").is_dir()
 
 
+def test_of_equal_scores_the_first_is_kept(tmp_path: Path):
+    checkpoints = Checkpoints(tmp_path, keep_best=1)
+    for step, score in ((1, 0.5), (2, 0.5), (3, 0.4), (4, 0.3)):
+        checkpoints.save(state_of(step), {"history": []}, score)
+    checkpoints.close()
+    assert opened(tmp_path, state_of(0))[1] == [1, 3, 4]
+
+
+def test_the_same_step_may_be_damaged_twice(folder: Path):
+    for name in ("damaged-4", "damaged-4.1"):
+        flip(largest(folder / "4" / "state"))
+        assert opened(folder, state_of(0))[0].step == 3
+        assert (folder / name).is_dir()
+        checkpoints = Checkpoints(folder, keep_best=1)
+        checkpoints.save(state_of(4), {"history": []}, 0.3)
+        checkpoints.close()
+
+
 def test_a_run_goes_on_past_a_damaged_one(folder: Path):
     flip(largest(folder / "4" / "state"))
     checkpoints = Checkpoints(folder, keep_best=1)

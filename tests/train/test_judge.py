@@ -15,7 +15,7 @@ from abaw_jax.train import judge
 from abaw_jax.train.checkpoint import UnusableCheckpoint
 from abaw_jax.train.data import Stored
 from abaw_jax.train.run import Run
-from abaw_jax.train.saved import Saved, check_features
+from abaw_jax.train.saved import Saved, check_features, check_rows
 
 
 @pytest.fixture
@@ -105,11 +105,46 @@ def test_other_features_than_it_was_trained_on_are_refused(trained: Path):
         ("evaluation.fil=linear", "no such key; there are: fill, folds"),
         ("evaluation.folds=many", "--set evaluation.folds=many"),
         ("evaluation.folds", "expected KEY=VALUE"),
+        ("corpus.root.x=1", "--set corpus.root.x: no such key; corpus.root has none below it"),
     ],
 )
 def test_keys_that_make_it_another_model_are_refused(change: str, message: str, trained: Path):
     with pytest.raises(ValueError, match=message):
         Saved.find(trained).config([change])
+
+
+def test_a_folder_of_digits_is_a_folder(trained: Path):
+    assert Saved.find(trained).config(["corpus.root=2024", "evaluation.folds=7"]).corpus.root == "2024"
+
+
+def test_other_training_rows_than_it_was_begun_with_are_refused(undisturbed):
+    run, workdir = undisturbed
+    check_rows(Saved.find(workdir).notes, run.task.stats, workdir)
+    other = dataclasses.replace(run.task.stats, centre={"video": (0.0,) * 6})
+    with pytest.raises(UnusableCheckpoint, match="begun with other training rows, or other features"):
+        check_rows(Saved.find(workdir).notes, other, workdir)
+
+
+def test_a_damaged_newest_one_is_told_and_the_best_found_without_it(trained: Path, tmp_path: Path, caplog):
+    shutil.copytree(trained / "checkpoints", tmp_path / "checkpoints")
+    for path in (tmp_path / "checkpoints" / "24" / "notes").rglob("*"):
+        if path.is_file():
+            path.write_text("{")
+    assert Saved.find(tmp_path).step in (6, 12, 18)
+    assert "looking at the one before it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("evaluation.tune=thresholds",), "found 'thresholds', which are of action units, for va"),
+        (("evaluation.tune=smoothing",), "found 'smoothing', expected evaluation.smoothing to name a kernel"),
+        (("evaluation.tune=magic",), "expected one of: nothing, smoothing, thresholds"),
+    ],
+)
+def test_what_cannot_be_tuned_is_said(changes, message: str, trained: Path, learnable):
+    with pytest.raises(ValueError, match=message):
+        judged(trained, learnable, changes=changes)
 
 
 def test_what_is_not_there_is_said(trained: Path, tmp_path: Path):

@@ -116,6 +116,8 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_state(config, make_run
         train(run, tmp_path)
     state, _, _ = saved(run, tmp_path)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    with pytest.raises(Diverged, match="stopped at step 9, where too many updates in a row"):
+        train(run, tmp_path)  # it is not done the second time
 
 
 def test_it_stops_early_when_the_score_has_stalled(config, make_run, monkeypatch, tmp_path: Path):
