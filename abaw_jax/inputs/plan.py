@@ -136,6 +136,7 @@ class _Windows:
             return Picks(self.anchor, steps, self.track, length, is_clamped)
         steps = np.concatenate([self._single(n, name, reach, grid) for n in self._numbers()])
         every = np.arange(len(self.track), dtype=np.int32)
+        is_clamped &= not isinstance(reach, Present)  # where nothing is there, nothing is near
         return Picks(np.zeros_like(every), steps.astype(np.int32), every, length, is_clamped)
 
     def _numbers(self) -> range:

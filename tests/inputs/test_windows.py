@@ -151,3 +151,11 @@ def test_nonsense_is_named(wrong, said):
 def test_a_clock_of_its_own_is_not_read_in_rows():
     with pytest.raises(ValueError, match="s has its own clock"):
         plan_of(spec(Rows((0,))), timeline(5), grid=Grid("native", rate_hz=50.0))
+
+
+@pytest.mark.parametrize("edge", ["mask", "clamp"])
+def test_where_nothing_is_there_nothing_is_seen_whatever_the_edge(edge: str):
+    present = [False] * 10 + [True] * 5
+    plan = plan_of(spec(Present(-0.2, 0.0, 2), edge=edge), timeline(15, 25.0, present))
+    assert seen(plan, 3) == [None, None]
+    assert seen(plan, 14) == [10, 14]
