@@ -95,6 +95,8 @@ def loop(run: Run, workdir: Path, waiting: list[float]) -> float:
     seen: list[tuple[int, float]] = []
 
     def show(stage: str, done: int, total: int | None, note: str = "") -> None:
+        if stage != "training":
+            return
         seen.append((done, time.perf_counter()))
         if not run.config.train.resident:
             waiting.append(float(note.rpartition(" ")[2].rstrip("%")) / 100)
