@@ -37,11 +37,11 @@ def main(argv: Sequence[str]) -> int:
     absl_logging.set_verbosity(absl_logging.WARNING)
     keep_what_is_compiled()
     join_the_others()
-    from abaw_jax.extract import command
-
     if _MODE.value in FROM_CHECKPOINT:
         return _from_checkpoint()
     if _MODE.value == "extract" or _DRY_RUN.value:
+        from abaw_jax.extract import command
+
         return command.run(_CONFIG.value, _DRY_RUN.value)
     from abaw_jax.train import command as training
 
@@ -73,15 +73,16 @@ def join_the_others() -> None:
 
 def _data(config: ConfigDict) -> "Data":
     """The corpus and its features; what is lacking is made."""
+    if config.corpus.packaged is not None:
+        from abaw_jax.inputs.packaged import Packaged
+
+        return Packaged(config.corpus.packaged)
     import jax
     from jax.experimental import multihost_utils
 
     from abaw_jax.extract import command
-    from abaw_jax.inputs.packaged import Packaged
     from abaw_jax.train.data import Stored
 
-    if config.corpus.packaged is not None:
-        return Packaged(config.corpus.packaged)
     corpus, job = command.open_job(config)
     command.finish(job)
     if jax.process_count() > 1:  # each makes its share of the tracks, and all read all of them

@@ -5,6 +5,7 @@ one, with all that belongs to them. Numbers are raw bytes: that is fastest to wr
 way. `abaw_jax.inputs.packaged` reads both.
 """
 
+import abc
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,16 +48,18 @@ class RecordBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        return {self.SPLIT: enumerate(self._records())}
+        return {self.SPLIT: self._generate_examples()}
 
-    def _generate_examples(self) -> None:
-        raise NotImplementedError  # the splits above are the examples
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        return enumerate(self._records())
 
+    @abc.abstractmethod
     def _fields(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """Beside the labels."""
 
+    @abc.abstractmethod
     def _records(self) -> Iterator[dict[str, Any]]:
-        raise NotImplementedError
+        """One after another."""
 
     def _label_fields(self) -> dict[str, Any]:
         fields = {"has_image": tensor((None,), np.bool_)}

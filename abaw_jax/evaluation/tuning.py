@@ -39,7 +39,7 @@ def tune_smoothing(table: RowTable, truth: Truth, score: str, kernel: str, folds
 
 
 def tune_thresholds(table: RowTable, truth: Truth, score: str, folds: Folds) -> Tuned:
-    """One for every unit; those of 0.5 stay unless thresholds from other folds do better on each fold."""
+    """One for every unit; 0.5 stays for all unless those of the other folds score better, mean over folds."""
     table = align(table, truth)
     fold_of_track = np.full(len(truth.tracks), -1)
     for number, names in enumerate(folds):

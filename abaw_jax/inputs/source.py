@@ -1,5 +1,6 @@
 """Features and labels of tracks, gathered for windows: whole batches at once, straight from mapped files."""
 
+import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -26,6 +27,8 @@ class Source(Protocol):
     """Where windows are read from."""
 
     timelines: tuple[Timeline, ...]
+    labels: Sequence["Labels"]
+    """Of each track."""
     grids: Mapping[str, Grid]
 
     def read(self, plan: WindowPlan, windows: Int[np.ndarray, " k"]) -> Batch: ...
@@ -109,7 +112,7 @@ class Kind:
         return cls(spec.shape, DTYPES[spec.dtype], spec.grid)
 
 
-class RowSource:
+class RowSource(abc.ABC):
     """Masks and labels in memory; vectors from wherever a subclass has them."""
 
     def __init__(
@@ -122,22 +125,22 @@ class RowSource:
         self.grids = {name: kind.grid for name, kind in kinds.items()}
         self._empty = {name: np.zeros((0, *kind.shape), kind.dtype) for name, kind in kinds.items()}
         self._present = {name: Joined(found) for name, found in present.items()}
-        labels = [Labels.of(track, choice) for track in tracks]
-        kinds = labels[0].values if labels else {}
-        self._labels = {key: Joined([track.values[key] for track in labels]) for key in kinds}
+        self.labels = [Labels.of(track, choice) for track in tracks]
+        kinds = self.labels[0].values if self.labels else {}
+        self._labels = {key: Joined([track.values[key] for track in self.labels]) for key in kinds}
         self.timelines = tuple(
             Timeline(
                 track.name, track.rows, track.fps, track.times_s,
                 {name: len(found[n]) for name, found in present.items()},
                 {name: found[n] for name, found in present.items()},
-                labels[n].is_labelled,
+                self.labels[n].is_labelled,
             )
             for n, track in enumerate(tracks)
         )  # fmt: skip
 
+    @abc.abstractmethod
     def gather(self, name: str, track: int, index: np.ndarray, out: np.ndarray, is_contiguous: bool) -> None:
         """Vectors of one track; those of an `index` that rises by one may be copied in one go."""
-        raise NotImplementedError
 
     def read(self, plan: WindowPlan, windows: Int[np.ndarray, " k"]) -> Batch:
         """The batch of these windows, in this order; what is masked is zero."""

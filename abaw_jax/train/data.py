@@ -1,7 +1,8 @@
 """The rows that a run learns from and is scored on: tracks, sources, plans, truth."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,7 +14,7 @@ from abaw_jax.evaluation.truth import Truth
 from abaw_jax.inputs.loader import Loader, Pool
 from abaw_jax.inputs.order import Order
 from abaw_jax.inputs.plan import WindowPlan, make_plan
-from abaw_jax.inputs.source import LabelChoice, Source, StoreSource
+from abaw_jax.inputs.source import LabelChoice, Labels, Source, StoreSource
 from abaw_jax.inputs.windows import WindowSpec, contiguous
 from abaw_jax.store.features import Features
 from abaw_jax.store.spec import FeatureSpec
@@ -60,9 +61,14 @@ class Part:
     source: Source
     plan: WindowPlan
 
+    @functools.cached_property
     def truth(self) -> Truth:
         """Every label row of the tracks."""
         return truth_of(self.tracks, self.choice)
+
+    def labelled(self) -> Iterator[tuple[Track, Labels]]:
+        """Each track with the labels that are learnt from."""
+        return zip(self.tracks, self.source.labels, strict=True)
 
 
 def truth_of(tracks: Sequence[Track], choice: LabelChoice) -> Truth:
@@ -122,11 +128,10 @@ def make_loader(parts: Sequence[Part], config: ConfigDict, process: int, process
 
 def moments(parts: Sequence[Part], stream: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of a stream's last axis over its real vectors, up to `MOMENTS_FROM` of them."""
-    sources = {id(part.source): part.source for part in parts}.values()
     there = [
-        (source, number, np.flatnonzero(timeline.present[stream]))
-        for source in sources
-        for number, timeline in enumerate(source.timelines)
+        (part.source, number, np.flatnonzero(timeline.present[stream]))
+        for part in parts
+        for number, timeline in enumerate(part.source.timelines)
     ]
     every = max(1, -(-sum(len(rows) for _, _, rows in there) // MOMENTS_FROM))
     n, total, squares = 0, 0.0, 0.0

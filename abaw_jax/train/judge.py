@@ -11,21 +11,19 @@ from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from abaw_jax.corpus.splits import folds
 from abaw_jax.evaluation import files
-from abaw_jax.evaluation.fill import fill
 from abaw_jax.evaluation.intervals import Interval, intervals
-from abaw_jax.evaluation.rows import Rows
 from abaw_jax.evaluation.scores import Result, Scores, evaluate
-from abaw_jax.evaluation.smooth import smooth
 from abaw_jax.evaluation.statistics import Statistics
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.terminal import progress
-from abaw_jax.train.data import Data, Part, open_part
+from abaw_jax.train.data import Data, open_part
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved, check_features
 from abaw_jax.train.state import State
@@ -36,63 +34,28 @@ TUNED = ("nothing", "smoothing", "thresholds")
 def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -> int:
     """Rows of the split to `out`; where it is scored, the scores beside them and on the screen."""
     check_features(saved.notes, run.specs, saved.run_folder)
-    state = saved.state(run)
     out = out or saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
     part = open_part(run.data, run.config, run.task.parts, split, for_training=False)
     with progress("predict") as show:
-        judge = Judge(run, state, show)
-        table, result, tuned = judge.judged(part) if is_scored else (judge.rows(part), None, None)
-    _write(out / "rows.parquet", table)
-    if judge.tuned.thresholds is not None:
-        _write(out / "thresholds.json", json.dumps(judge.tuned.thresholds) + "\n")
-    if filled := int(table.filled.sum()):
-        print(f"{filled:,} of {len(table):,} rows filled by rule {run.config.evaluation.fill!r}")
-    if result is None or tuned is None:
-        print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
-        sample = _sample_of(run.data, run.config.task, split)
-        limits = f" --thresholds {out / 'thresholds.json'}" if judge.tuned.thresholds else ""
-        print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}{limits}")
-        return 0
-    found = intervals(result.statistics, resamples=run.config.evaluation.resamples, seed=run.config.seed)
-    _write(out / "tracks.csv", _by_track(result.statistics))
-    report = result.as_dict() | {
-        "checkpoint": f"{saved.run_folder}, step {saved.step}",
-        "split": split,
-        "intervals": {name: dataclasses.asdict(interval) for name, interval in found.items()},
-        "tuned": dataclasses.asdict(tuned),
-    }
-    _write(out / "scores.json", json.dumps(report, indent=2) + "\n")
-    print("\n".join(_lines(result, found, tuned, run.config.task)))
-    print(f"rows, scores, scores of each track: {out}")
+        judge = Judge(run, saved.state(run), show)
+        tuned = judge.tuned
+        table = run.rows(part, judge.state, show, tuned.smoothing_s)
+    if jax.process_index() == 0:
+        _write_rows(out, table, tuned, run.config.evaluation.fill)
+        if is_scored:
+            _write_scores(out, saved, split, evaluate(table, part.truth, tuned.thresholds), tuned, run.config)
+        else:
+            _say_what_is_next(out, table, tuned, _sample_of(run.data, run.config.task, split))
     return 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judge:
-    """A trained model, and how its rows are finished."""
+    """A trained model, and what is learnt for finishing its rows."""
 
     run: Run
     state: State
     show: OnProgress = silent
-
-    def rows(self, part: Part) -> RowTable:
-        """Every row of every track, gaps filled and smoothed as the config says."""
-        wanted = Rows.wanted({track.name: track.rows for track in part.tracks})
-        evaluation = self.run.config.evaluation
-        table, _ = fill(self.run.predict(part, self.state, self.show), wanted, evaluation.fill)
-        tuned = self.tuned
-        width_s = evaluation.smoothing_s if tuned.smoothing_s is None else tuned.smoothing_s
-        return smooth(table, evaluation.smoothing, width_s) if evaluation.smoothing != "none" else table
-
-    def judged(self, part: Part) -> tuple[RowTable, Result, Tuned]:
-        """(rows, scores, what was tuned for them on the training split)"""
-        tuned = self.tuned
-        if tuned == Tuned():
-            table, result = self.run.score(part, self.state, self.show)
-            return table, result, tuned
-        table = self.rows(part)
-        truth = part.truth()
-        return table, evaluate(table, truth, tuned.thresholds), tuned
 
     @functools.cached_property
     def tuned(self) -> Tuned:
@@ -113,17 +76,46 @@ class Judge:
                 "evaluation.tune: found 'smoothing', expected evaluation.smoothing to name a kernel"
             )
         part = open_part(self.run.data, self.run.config, task.parts, "train", for_training=False)
-        truth = part.truth()
-        table, _ = fill(self.run.predict(part, self.state, self.show), truth, evaluation.fill)
         tracks = [track for track in part.tracks if track.rows]
-        names = [
-            [track.name for track in fold] for fold in folds(tracks, evaluation.folds, self.run.config.seed)
-        ]
+        names = [[t.name for t in fold] for fold in folds(tracks, evaluation.folds, self.run.config.seed)]
         if evaluation.tune == "smoothing":
-            return tune_smoothing(table, truth, task.score, evaluation.smoothing, names)
-        if evaluation.smoothing != "none":  # as they will be where the thresholds are applied
-            table = smooth(table, evaluation.smoothing, evaluation.smoothing_s)
-        return tune_thresholds(table, truth, task.score, names)
+            table = self.run.rows(part, self.state, self.show, smoothing_s=0.0)
+            return tune_smoothing(table, part.truth, task.score, evaluation.smoothing, names)
+        table = self.run.rows(part, self.state, self.show)  # smoothed as where the thresholds are applied
+        return tune_thresholds(table, part.truth, task.score, names)
+
+
+def _write_rows(out: Path, table: RowTable, tuned: Tuned, rule: str) -> None:
+    """First of all: what comes behind may fail."""
+    out.mkdir(parents=True, exist_ok=True)
+    files.write(table, out / "rows.parquet")
+    if tuned.thresholds is not None:
+        _write(out / "thresholds.json", json.dumps(tuned.thresholds) + "\n")
+    if filled := int(table.filled.sum()):
+        print(f"{filled:,} of {len(table):,} rows filled by rule {rule!r}")
+
+
+def _write_scores(
+    out: Path, saved: Saved, split: str, result: Result, tuned: Tuned, config: ConfigDict
+) -> None:
+    """For programs, and for people."""
+    _write(out / "tracks.csv", _by_track(result.statistics))
+    found = intervals(result.statistics, resamples=config.evaluation.resamples, seed=config.seed)
+    report = result.as_dict() | {
+        "checkpoint": f"{saved.run_folder}, step {saved.step}",
+        "split": split,
+        "intervals": {name: dataclasses.asdict(interval) for name, interval in found.items()},
+        "tuned": dataclasses.asdict(tuned),
+    }
+    _write(out / "scores.json", json.dumps(report, indent=2) + "\n")
+    print("\n".join(_lines(result, found, tuned)))
+    print(f"rows, scores, scores of each track: {out}")
+
+
+def _say_what_is_next(out: Path, table: RowTable, tuned: Tuned, sample: str) -> None:
+    print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
+    limits = f" --thresholds {out / 'thresholds.json'}" if tuned.thresholds else ""
+    print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}{limits}")
 
 
 def _sample_of(data: Data, task: str, split: str) -> str:
@@ -148,7 +140,7 @@ def _by_track(statistics: Statistics) -> str:
     return out.getvalue()
 
 
-def _lines(result: Result, found: dict[str, Interval], tuned: Tuned, task: str) -> list[str]:
+def _lines(result: Result, found: dict[str, Interval], tuned: Tuned) -> list[str]:
     """For people."""
     lines = []
     for name, interval in found.items():
@@ -164,14 +156,8 @@ def _lines(result: Result, found: dict[str, Interval], tuned: Tuned, task: str) 
     return lines
 
 
-def _write(path: Path, what: RowTable | str) -> None:
-    """By one process, to a temporary name first."""
-    if jax.process_index():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(what, RowTable):
-        files.write(what, path)
-        return
+def _write(path: Path, text: str) -> None:
+    """To a temporary name first."""
     part = path.with_suffix(".part")
-    part.write_text(what, encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     part.replace(path)

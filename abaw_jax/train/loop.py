@@ -42,8 +42,7 @@ class Outcome:
 
 def train(run: Run, workdir: Path, on_progress: OnProgress = silent) -> Outcome:
     """From wherever the run is to its end, or to the next step's edge after a signal."""
-    if jax.process_index() == 0:
-        claim(workdir, run.config)
+    claim(workdir, run.config)
     checkpoints = Checkpoints(workdir / "checkpoints", run.config.train.keep_best)
     try:
         with listening() as stop, Watchdog(run.config.train.watchdog_s) as watchdog:

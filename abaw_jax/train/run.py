@@ -11,11 +11,12 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from abaw_jax.evaluation.fill import fill
+from abaw_jax.evaluation.rows import Rows
 from abaw_jax.evaluation.scores import Result, evaluate
 from abaw_jax.evaluation.smooth import smooth
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.inputs.loader import Loader, evaluation_batches
-from abaw_jax.inputs.source import Labels, example
+from abaw_jax.inputs.source import example
 from abaw_jax.models.registry import make_model
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.store.spec import FeatureSpec
@@ -135,16 +136,18 @@ class Run:
 
     def evaluate(self, state: State, show: OnProgress = silent) -> tuple[RowTable, Result]:
         """Predictions for every validation row, and the official scores."""
-        return self.score(self.validation, state, show)
+        table = self.rows(self.validation, state, show)
+        return table, evaluate(table, self.validation.truth)
 
-    def score(self, part: Part, state: State, show: OnProgress = silent) -> tuple[RowTable, Result]:
-        """Predictions for every row of a part, gaps filled and smoothed as the config says, and scores."""
+    def rows(
+        self, part: Part, state: State, show: OnProgress = silent, smoothing_s: float | None = None
+    ) -> RowTable:
+        """Every row of every track, gaps filled and smoothed as the config says, or over another width."""
         evaluation = self.config.evaluation
-        truth = part.truth()
-        table, _ = fill(self.predict(part, state, show), truth, evaluation.fill)
-        if evaluation.smoothing != "none":
-            table = smooth(table, evaluation.smoothing, evaluation.smoothing_s)
-        return table, evaluate(table, truth)
+        wanted = Rows.wanted({track.name: track.rows for track in part.tracks})
+        table, _ = fill(self.predict(part, state, show), wanted, evaluation.fill)
+        width_s = evaluation.smoothing_s if smoothing_s is None else smoothing_s
+        return smooth(table, evaluation.smoothing, width_s) if evaluation.smoothing != "none" else table
 
     def predict(self, part: Part, state: State, show: OnProgress = silent) -> RowTable:
         """Rows of a split, as the windows say; NaN where no window reaches."""
@@ -182,11 +185,11 @@ class Run:
         return fresh(variables["params"], self._optimizer, self.config.optimizer.ema_decay > 0)
 
     def _stats(self) -> Stats:
-        labels = {t.name: Labels.of(t, part.choice).values for part in self.training for t in part.tracks}
+        labels = {t.name: found for part in self.training for t, found in part.labelled()}
         features = {}
         if self.config.train.standardize:
             features = {name: moments(self.training, name) for name in self.config.streams}
-        return Stats.of(list(labels.values()), features)
+        return Stats.of([found.values for found in labels.values()], features)
 
 
 def _told(batches: Iterator[Batch], windows: int, size: int, show: OnProgress) -> Iterator[Batch]:

@@ -26,6 +26,8 @@ def claim(workdir: Path, config: ConfigDict) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     path, wanted = workdir / CONFIG, as_json(config)
     if not path.exists():
+        if jax.process_index():  # one process writes, every one refuses
+            return
         part = path.with_suffix(".part")
         part.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
         part.replace(path)
