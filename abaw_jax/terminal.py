@@ -39,19 +39,19 @@ def progress(prefix: str) -> Iterator[OnProgress]:
 
 
 def _plain(prefix: str) -> OnProgress:
-    started_at: dict[str, float] = {}
+    began: dict[str, tuple[float, int]] = {}
     shown_at = time.monotonic()
 
     def show(stage: str, done: int, total: int | None, note: str = "") -> None:
         nonlocal shown_at
         now = time.monotonic()
-        start = started_at.setdefault(stage, now)
+        start, first = began.setdefault(stage, (now, done))
         if now - shown_at < PLAIN_EVERY_S:
             return
         shown_at = now
         parts = [f"{stage} {done}{f' of {total}' if total else ''}", note]
-        if total and done and note:
-            parts.append(f"{(now - start) / done * (total - done):.0f} s left")
+        if total and done > first and note:  # what was there before the first word took no time
+            parts.append(f"{(now - start) / (done - first) * (total - done):.0f} s left")
         print(f"{prefix}: {', '.join(filter(None, parts))}", file=sys.stderr, flush=True)
 
     return show
