@@ -15,13 +15,15 @@ def get_config() -> ConfigDict:
     config.corpus.edition = placeholder(int)  # edition whose labels count; none: the newest found
     config.corpus.index_times = True  # read each frame's presentation time; False trusts the container's rate
 
-    config.synthetic = ConfigDict()
+    config.synthetic = ConfigDict()  # the corpus that is made where none is given
     config.synthetic.size = "demo"  # tiny | demo | evidence
-    config.synthetic.edition = 10  # whose folder layout the synthetic corpus is written in
+    config.synthetic.edition = 10  # whose folder layout it is written in
+    config.synthetic.seed = 0  # what is in it follows from it, whatever the seed above
+    config.synthetic.root = "synthetic"  # folder that such corpora are made in
 
     config.streams = ("video", "audio")  # the parts below that are used; a config may add its own
-    config.video = face_stream("openai/clip-vit-base-patch32")
-    config.audio = audio_stream("openai/whisper-base")
+    config.video = face_stream("tiny-clip")
+    config.audio = audio_stream("tiny-whisper")
 
     config.store = ConfigDict()
     config.store.root = "features"  # folder of the feature store, shared by all runs
@@ -38,7 +40,13 @@ def get_config() -> ConfigDict:
     config.extract.dtype = "float32"  # what encoders compute in; bfloat16 on GPUs and TPUs
     config.extract.threads = 2  # that read, decode and resize
 
-    config.task = "va"  # va | expr | au | mtl
+    config.task = "va"  # va | expr | au | mtl; of encoders that are trained here: contrast | prosody
+
+    config.lessons = ConfigDict()  # what such encoders learn from: synthetic faces or voices
+    config.lessons.people = 4000  # to learn from
+    config.lessons.held_back = 160  # to score on
+    config.lessons.looks = 12  # faces of each
+    config.lessons.seconds = 10.0  # of each voice
 
     config.window = ConfigDict()
     config.window.rows = 192  # contiguous rows seen and predicted at once
@@ -72,6 +80,8 @@ def get_config() -> ConfigDict:
     config.loss.au.positive_weights = "none"  # none | sqrt_ratio | ratio: of silent to active rows, by counts
     config.loss.au.focal_gamma = 0.0  # how much less sure rows count; 0: all the same
     config.loss.au.soft_f1 = 0.0  # share of 1 - F1 of probabilities
+    config.loss.contrast = ConfigDict()
+    config.loss.contrast.au = 4.0  # share of the squared error of muscles, beside image and sentence
     config.loss.shares = ConfigDict({"va": 1.0, "expr": 1.0, "au": 1.0})  # of the parts of mtl
 
     config.optimizer = ConfigDict()
@@ -123,7 +133,7 @@ def face_stream(encoder: str) -> ConfigDict:
     """A stream of faces; every key of one."""
     stream = ConfigDict()
     stream.modality = "face"
-    stream.encoder = encoder  # hub id, owner/name@revision, or folder
+    stream.encoder = encoder  # tiny-clip (comes along), hub id, owner/name@revision, folder, or colours
     stream.view = placeholder(str)  # what of the network's output; none: the encoder's default
     stream.region = "whole"  # whole | brows | middle | mouth
     stream.sample_hz = placeholder(float)  # vectors a second; none: one a row
@@ -134,7 +144,7 @@ def audio_stream(encoder: str) -> ConfigDict:
     """A stream of sound; every key of one."""
     stream = ConfigDict()
     stream.modality = "audio"
-    stream.encoder = encoder  # hub id, owner/name@revision, folder, or logmel | mfcc
+    stream.encoder = encoder  # tiny-whisper (comes along), hub id, folder, or logmel | mfcc
     stream.view = placeholder(str)  # which layers: last | 3 | mean:5,6 | mean:last4; none: the default
     stream.align = "mean"  # mean of what is around each row | native clock | chunk: one heard for each row
     stream.window_s = 1.0  # width of that mean

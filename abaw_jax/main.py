@@ -13,6 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 if TYPE_CHECKING:
     from abaw_jax.train.data import Data
+    from abaw_jax.train.engine import Engine
 
 FROM_CHECKPOINT = ("evaluate", "predict")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, as configs/va.py or :variant.")
@@ -43,11 +44,7 @@ def main(argv: Sequence[str]) -> int:
         from abaw_jax.extract import command
 
         return command.run(_CONFIG.value, _DRY_RUN.value)
-    from abaw_jax.train import command as training
-
-    return training.run(
-        _CONFIG.value, _data(_CONFIG.value), Path(_WORKDIR.value or f"runs/{_config_file().stem}")
-    )
+    return _train(_CONFIG.value)
 
 
 def keep_what_is_compiled() -> None:
@@ -69,6 +66,40 @@ def join_the_others() -> None:
 
     numbers = (os.environ.get(name) for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
     jax.distributed.initialize(None, *(None if number is None else int(number) for number in numbers))
+
+
+def _train(config: ConfigDict) -> int:
+    """The whole road: corpus, features, training, scores, pictures."""
+    from abaw_jax.train import command as training
+    from abaw_jax.train.run import Run
+
+    name = _config_name()
+    workdir = Path(_WORKDIR.value or f"runs/{name.replace(':', '_')}")
+    run = _run(config)
+    code = training.run(run, workdir)
+    if code == 0 and isinstance(run, Run):
+        from abaw_jax.report.ending import finish
+
+        finish(run, workdir, name)
+    return code
+
+
+def _run(config: ConfigDict) -> "Engine":
+    """Of what the task learns from: tracks, or lessons of an encoder."""
+    from abaw_jax.extract.lessons import KINDS, open_lessons
+
+    if config.task not in KINDS:
+        from abaw_jax.train.run import Run
+
+        return Run.of(config, _data(config))
+    from abaw_jax.encoders.blank import open_blank
+    from abaw_jax.terminal import progress
+    from abaw_jax.train.engine import compute_dtype
+    from abaw_jax.train.lessons import LessonRun
+
+    with progress("lessons") as show:
+        blank = open_blank(config.model.name, compute_dtype(config))
+        return LessonRun.of(config, blank, *open_lessons(config, show))
 
 
 def _data(config: ConfigDict) -> "Data":
@@ -127,6 +158,12 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def _config_file() -> Path:
     return Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0])
+
+
+def _config_name() -> str:
+    """`va`, or with its variant `mtl:mixed`."""
+    _, colon, variant = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")
+    return _config_file().stem + colon + variant
 
 
 def _one_line(error: Exception) -> str:

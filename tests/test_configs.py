@@ -10,10 +10,13 @@ import pytest
 from ml_collections import ConfigDict
 
 from abaw_jax.defaults import get_config as defaults
+from abaw_jax.encoders.blank import open_blank
 from abaw_jax.inputs.source import example
 from abaw_jax.store.spec import FeatureSpec, Grid
 from abaw_jax.tasks.frames import PARTS, Stats
 from abaw_jax.train.data import quotas, window_spec
+from abaw_jax.train.engine import compute_dtype
+from abaw_jax.train.lessons import LEARNS, make_lesson_task
 from abaw_jax.train.optim import make_optimizer, make_shares
 from abaw_jax.train.run import make_task
 from abaw_jax.train.state import fresh
@@ -22,6 +25,8 @@ from abaw_jax.types import mask_key
 
 FOLDER = Path(__file__).parent.parent / "configs"
 CONFIGS = [(path.stem, None) for path in sorted(FOLDER.glob("*.py"))] + [("mtl", "mixed")]
+OF_ENCODERS = ("tiny_clip", "tiny_whisper")
+OF_ROWS = [(name, variant) for name, variant in CONFIGS if name not in OF_ENCODERS]
 STATS = Stats((400, 30, 20, 10, 90, 80, 60, 0), tuple(range(10, 130, 10)), (900,) * 12)
 
 
@@ -53,7 +58,11 @@ def batch_of(config: ConfigDict, width: int, rows: int) -> dict[str, np.ndarray]
 
 def step_of(config: ConfigDict, batch: dict[str, np.ndarray]):
     """(step, a function that makes its first state)"""
-    task, optimizer = make_task(config, STATS), make_optimizer(config.optimizer, config.train.steps)
+    if config.task in LEARNS:
+        task = make_lesson_task(config, open_blank(config.model.name, compute_dtype(config)))
+    else:
+        task = make_task(config, STATS)
+    optimizer = make_optimizer(config.optimizer, config.train.steps)
 
     def begin():
         params = task.init(jax.random.key(0), jax.tree.map(jnp.asarray, batch))["params"]
@@ -63,10 +72,28 @@ def step_of(config: ConfigDict, batch: dict[str, np.ndarray]):
     return make_step(task, optimizer, config.seed, config.optimizer.ema_decay, shares), begin
 
 
-@pytest.mark.parametrize(("name", "variant"), CONFIGS)
+@pytest.mark.parametrize(("name", "variant"), OF_ROWS)
 def test_a_config_builds_and_takes_an_abstract_step(name: str, variant: str | None):
     config = config_of(name, variant)
-    batch = batch_of(config, width=512, rows=config.train.batch_size)
+    take_an_abstract_step(config, batch_of(config, width=512, rows=config.train.batch_size))
+    assert sum(windows for _, windows in quotas(config)) == config.train.batch_size
+
+
+@pytest.mark.parametrize("name", OF_ENCODERS)
+def test_a_config_of_an_encoder_builds_and_takes_an_abstract_step(name: str):
+    config = config_of(name, None)
+    rows = config.train.batch_size
+    lessons = {
+        "contrast": {"au": np.zeros((rows, 12), np.float32), "au_mask": np.ones(rows, bool)},
+        "prosody": {"prosody": np.zeros((rows, 250, 6), np.float32), "is_heard": np.ones((rows, 250), bool)},
+    }
+    blank = open_blank(config.model.name, compute_dtype(config))
+    example = make_lesson_task(config, blank).example()
+    batch = {key: np.repeat(value, rows, axis=0) for key, value in example.items()}
+    take_an_abstract_step(config, batch | lessons[config.task])
+
+
+def take_an_abstract_step(config: ConfigDict, batch: dict[str, np.ndarray]) -> None:
     step, begin = step_of(config, batch)
     before = jax.eval_shape(begin)
     after, shown = jax.eval_shape(step, before, batch, np.float32(1))
@@ -74,7 +101,6 @@ def test_a_config_builds_and_takes_an_abstract_step(name: str, variant: str | No
         lambda leaf: (leaf.shape, leaf.dtype), before
     )
     assert {"loss", "gradient_norm", "skipped"} <= shown.keys()
-    assert sum(windows for _, windows in quotas(config)) == config.train.batch_size
 
 
 @pytest.mark.parametrize(("name", "variant"), CONFIGS)

@@ -10,9 +10,11 @@ COMMANDS = {
     "check": "read a corpus and say what is in it and what is wrong with it",
     "synth": "make a synthetic corpus that is true to the organisers' files",
     "convert": "make published pickles into encoders that can be read without running them",
+    "export": "write an encoder that was trained here as the files that every loader of it reads",
     "info": "say what this machine has: versions, devices, codecs, encoders, feature store",
     "compare": "say whether one run is better than another, by a paired bootstrap over tracks",
     "submit": "turn predictions into the organisers' file, or validate one",
+    "results": "put the runs below a folder side by side, as a table for a README",
 }
 """Name and first line; each lives in the file of its name with `add_arguments` and `run`."""
 

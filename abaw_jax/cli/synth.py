@@ -11,8 +11,8 @@ from rich.table import Table
 
 from abaw_jax.corpus.synthetic.cast import SIZES
 from abaw_jax.corpus.synthetic.layout import LAYOUTS
-from abaw_jax.corpus.synthetic.make import Plan, make
-from abaw_jax.corpus.synthetic.standard import SCORED, of_split, record_standards, school, standards
+from abaw_jax.corpus.synthetic.make import Plan
+from abaw_jax.corpus.synthetic.standard import SCORED, make_scored
 from abaw_jax.corpus.synthetic.stills import make_stills
 from abaw_jax.defaults import get_config
 from abaw_jax.terminal import progress
@@ -78,16 +78,13 @@ def run(args: argparse.Namespace) -> int:
     )
     parts = plan.parts()
     with progress("synth") as show:
-        witnesses = make(plan, show, args.workers)
+        results = make_scored(plan, show, args.workers)
         if args.stills:
             make_stills(args.root, args.stills, args.seed, show)
-        train, scored = (of_split(parts, witnesses, split) for split in ("train", "validation"))
-        results = standards(train, scored, school(args.seed), show) if train and scored else {}
     print(
         f"{args.root}: {len(parts)} tracks, {sum(part.rows for part in parts):,} rows, edition {plan.edition}"
     )
     if results:
-        record_standards(args.root, results)
         Console().print(_table(results))
     if args.preview:
         _preview(args.root, parts)

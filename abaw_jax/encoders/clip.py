@@ -1,10 +1,10 @@
 """CLIP as an encoder of faces (`image`, `pooled`, `grid`, `grid7`) and of prompts (`text`)."""
 
-from functools import partial
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from abaw_jax.encoders import pixels
 from abaw_jax.encoders.encoder import Encoder, Options, choose, compute_dtype, in_compute_dtype
@@ -107,7 +107,7 @@ def _text(checkpoint: Checkpoint, config: Config, model: CLIP, variables, identi
         name=checkpoint.name,
         modality="text",
         shape=(config.projection_dim,),
-        preprocess=partial(_tokens, checkpoint, config.text),
+        preprocess=lambda text: token_ids(checkpoint, config.text, [text])[0],
         apply=apply,
         variables=variables,
         identity=identity | {"view": "text", "length": length},
@@ -116,20 +116,19 @@ def _text(checkpoint: Checkpoint, config: Config, model: CLIP, variables, identi
     )
 
 
-def _tokens(checkpoint: Checkpoint, tower: Tower, text: str) -> np.ndarray:
-    """Token ids of a prompt, padded to the tower's length: nothing sees what follows the end of a text."""
+def token_ids(checkpoint: Checkpoint, tower: Tower, texts: Sequence[str]) -> Int[np.ndarray, "n t"]:
+    """Of prompts, padded to the tower's length: nothing sees what follows the end of a text."""
     from transformers import CLIPTokenizerFast
 
     length = tower.max_position_embeddings
-    found = CLIPTokenizerFast.from_pretrained(checkpoint.folder)(
-        text, padding="max_length", max_length=length
-    )
-    ids = np.array(found["input_ids"], np.int32)
-    if len(ids) > length:
-        raise ValueError(f"{text[:40]!r}…: found {len(ids)} tokens, expected {length} or fewer")
-    if tower.eos_token_id not in (LEGACY_EOS, *ids.tolist()):
-        raise UnusableWeights(
-            f"{checkpoint.folder}: the tokenizer ends texts with {ids[-1]}, "
-            f"expected {tower.eos_token_id} as config.json has it"
-        )
-    return ids
+    tokenizer = CLIPTokenizerFast.from_pretrained(checkpoint.folder)
+    found = tokenizer(list(texts), padding="max_length", max_length=length)["input_ids"]
+    for text, ids in zip(texts, found, strict=True):
+        if len(ids) > length:
+            raise ValueError(f"{text[:40]!r}…: found {len(ids)} tokens, expected {length} or fewer")
+        if tower.eos_token_id not in (LEGACY_EOS, *ids):
+            raise UnusableWeights(
+                f"{checkpoint.folder}: the tokenizer ends texts with {ids[-1]}, "
+                f"expected {tower.eos_token_id} as config.json has it"
+            )
+    return np.array(found, np.int32)

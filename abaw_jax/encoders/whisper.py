@@ -22,7 +22,7 @@ FFT = 400  # 25 ms
 HOP = 160  # 10 ms
 STRIDE = 2 * HOP  # the second convolution halves the rate
 CHUNK_S = 30.0
-HOP_S = 20.0  # default, not from the paper: five seconds of context on either side
+HOP_SHARE = 2 / 3  # of a chunk; default, not from the paper: five of thirty seconds of context on either side
 
 
 @functools.cache
@@ -44,8 +44,9 @@ def build(checkpoint: Checkpoint, options: Options) -> Encoder:
     config = Config.from_json(checkpoint.config)
     dtype = compute_dtype(options.dtype)
     model = WhisperEncoder(config, dtype)
+    chunk_s = min(CHUNK_S, config.max_source_positions * STRIDE / SAMPLE_RATE_HZ)
     hearing = hearing_of(
-        options, SAMPLE_RATE_HZ, STRIDE, first=0, edge=0, chunk_s=CHUNK_S, hop_s=HOP_S,
+        options, SAMPLE_RATE_HZ, STRIDE, first=0, edge=0, chunk_s=chunk_s, hop_s=HOP_SHARE * chunk_s,
         most_vectors=config.max_source_positions,
     )  # fmt: skip
     mel_shape = (hearing.chunk // HOP, config.num_mel_bins)

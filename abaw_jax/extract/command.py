@@ -5,9 +5,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from abaw_jax.corpus.cache import open_corpus
+from abaw_jax.corpus.synthetic.make import Plan
+from abaw_jax.corpus.synthetic.standard import make_scored, read_standards
 from abaw_jax.corpus.tracks import Corpus
 from abaw_jax.extract.job import Job, Summary, make_job
 from abaw_jax.extract.streams import Stream
@@ -29,12 +32,24 @@ def run(config: ConfigDict, is_dry: bool) -> int:
 
 def open_job(config: ConfigDict) -> tuple[Corpus, Job]:
     """The corpus, and what is lacking of its features."""
-    root = config.corpus.root
-    if root is None:
-        raise ValueError("--config.corpus.root=FOLDER is missing; `abaw synth FOLDER` makes a corpus to try")
+    root = Path(config.corpus.root) if config.corpus.root else made(config)
     with progress("extract") as show:
-        corpus = open_corpus(Path(root), index_times=config.corpus.index_times, on_progress=show)
+        corpus = open_corpus(root, index_times=config.corpus.index_times, on_progress=show)
         return corpus, make_job(corpus, config, show)
+
+
+def made(config: ConfigDict) -> Path:
+    """The synthetic corpus of a config, made by one process if it is not there."""
+    wanted = config.synthetic
+    name = f"{wanted.size}-edition{wanted.edition}-seed{wanted.seed}"
+    plan = Plan(Path(wanted.root) / name, wanted.size, wanted.seed, wanted.edition)
+    if jax.process_index() == 0 and read_standards(plan.root) is None:
+        print(f"no corpus.root given: making a synthetic corpus in {plan.root}", flush=True)
+        with progress("synth") as show:
+            make_scored(plan, show)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("the corpus is there")
+    return plan.root
 
 
 def finish(job: Job) -> None:

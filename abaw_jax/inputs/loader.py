@@ -6,26 +6,41 @@ The loader's state is the step: begun at a step, it gives what an unbroken run g
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import grain
 import numpy as np
 from jaxtyping import Int
 
 from abaw_jax.inputs.order import Order, share
-from abaw_jax.inputs.plan import WindowPlan
-from abaw_jax.inputs.source import Source
 from abaw_jax.types import Batch
 
 READ_AHEAD = 2
 """Batches ready before they are asked for; more costs memory and, beside a step on shared cores, speed."""
 
 
+@runtime_checkable
+class Readable(Protocol):
+    """Whatever makes a batch of windows."""
+
+    def read(self, plan: Any, windows: Int[np.ndarray, " k"]) -> Batch: ...
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """Windows that can be counted; those of tracks name them."""
+
+    tracks: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Pool:
     """Windows to train on, in an order of their own; `order.batch_size` rows of every batch are theirs."""
 
-    source: Source
-    plan: WindowPlan
+    source: Readable
+    plan: Listed
     order: Order
 
 
@@ -89,7 +104,7 @@ class Loader:
 
 
 def evaluation_batches(
-    source: Source, plan: WindowPlan, batch_size: int, process: int = 0, processes: int = 1, threads: int = 1
+    source: Readable, plan: Listed, batch_size: int, process: int = 0, processes: int = 1, threads: int = 1
 ) -> Iterator[Batch]:
     """Every window once, in the plan's order; `is_real` is False for what fills up the last batch."""
     each = share(batch_size, process, processes)

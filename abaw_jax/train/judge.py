@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from abaw_jax.corpus.splits import folds
 from abaw_jax.evaluation import files
@@ -19,6 +18,7 @@ from abaw_jax.evaluation.intervals import Interval, intervals
 from abaw_jax.evaluation.scores import Result, Scores, evaluate
 from abaw_jax.evaluation.statistics import Statistics
 from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.truth import Truth
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
 from abaw_jax.progress import OnProgress, silent
@@ -33,6 +33,33 @@ TUNED = ("nothing", "smoothing", "thresholds")
 
 def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -> int:
     """Rows of the split to `out`; where it is scored, the scores beside them and on the screen."""
+    judged = judge(saved, run, split, is_scored, out)
+    if jax.process_index() == 0:
+        if filled := int(judged.table.filled.sum()):
+            print(f"{filled:,} of {len(judged.table):,} rows filled by rule {run.config.evaluation.fill!r}")
+        if judged.result is not None:
+            print("\n".join(_lines(judged.result, judged.intervals, judged.tuned)))
+            print(f"rows, scores, scores of each track: {judged.out}")
+        else:
+            _say_what_is_next(judged, _sample_of(run.data, run.config.task, split))
+    return 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """What was found and where it was written."""
+
+    out: Path
+    table: RowTable
+    truth: Truth
+    tuned: Tuned
+    result: Result | None
+    """None of predictions that nobody can score."""
+    intervals: dict[str, Interval]
+
+
+def judge(saved: Saved, run: Run, split: str, is_scored: bool = True, out: Path | None = None) -> Judged:
+    """Predict every row of a split and write what comes of it."""
     check_features(saved.notes, run.specs, saved.run_folder)
     out = out or saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
     part = open_part(run.data, run.config, run.task.parts, split, for_training=False)
@@ -40,13 +67,15 @@ def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -
         judge = Judge(run, saved.state(run), show)
         tuned = judge.tuned
         table = run.rows(part, judge.state, show, tuned.smoothing_s)
+    result = evaluate(table, part.truth, tuned.thresholds) if is_scored else None
+    settings = run.config.evaluation
+    found = intervals(result.statistics, resamples=settings.resamples, seed=run.config.seed) if result else {}
+    judged = Judged(out, table, part.truth, tuned, result, found)
     if jax.process_index() == 0:
-        _write_rows(out, table, tuned, run.config.evaluation.fill)
-        if is_scored:
-            _write_scores(out, saved, split, evaluate(table, part.truth, tuned.thresholds), tuned, run.config)
-        else:
-            _say_what_is_next(out, table, tuned, _sample_of(run.data, run.config.task, split))
-    return 0
+        _write_rows(judged)
+        if result is not None:
+            _write_scores(judged, saved, split)
+    return judged
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,37 +114,31 @@ class Judge:
         return tune_thresholds(table, part.truth, task.score, names)
 
 
-def _write_rows(out: Path, table: RowTable, tuned: Tuned, rule: str) -> None:
+def _write_rows(judged: Judged) -> None:
     """First of all: what comes behind may fail."""
-    out.mkdir(parents=True, exist_ok=True)
-    files.write(table, out / "rows.parquet")
-    if tuned.thresholds is not None:
-        _write(out / "thresholds.json", json.dumps(tuned.thresholds) + "\n")
-    if filled := int(table.filled.sum()):
-        print(f"{filled:,} of {len(table):,} rows filled by rule {rule!r}")
+    judged.out.mkdir(parents=True, exist_ok=True)
+    files.write(judged.table, judged.out / "rows.parquet")
+    if judged.tuned.thresholds is not None:
+        _write(judged.out / "thresholds.json", json.dumps(judged.tuned.thresholds) + "\n")
 
 
-def _write_scores(
-    out: Path, saved: Saved, split: str, result: Result, tuned: Tuned, config: ConfigDict
-) -> None:
+def _write_scores(judged: Judged, saved: Saved, split: str) -> None:
     """For programs, and for people."""
-    _write(out / "tracks.csv", _by_track(result.statistics))
-    found = intervals(result.statistics, resamples=config.evaluation.resamples, seed=config.seed)
-    report = result.as_dict() | {
+    _write(judged.out / "tracks.csv", _by_track(judged.result.statistics))
+    report = judged.result.as_dict() | {
         "checkpoint": f"{saved.run_folder}, step {saved.step}",
         "split": split,
-        "intervals": {name: dataclasses.asdict(interval) for name, interval in found.items()},
-        "tuned": dataclasses.asdict(tuned),
+        "intervals": {name: dataclasses.asdict(interval) for name, interval in judged.intervals.items()},
+        "tuned": dataclasses.asdict(judged.tuned),
     }
-    _write(out / "scores.json", json.dumps(report, indent=2) + "\n")
-    print("\n".join(_lines(result, found, tuned)))
-    print(f"rows, scores, scores of each track: {out}")
+    _write(judged.out / "scores.json", json.dumps(report, indent=2) + "\n")
 
 
-def _say_what_is_next(out: Path, table: RowTable, tuned: Tuned, sample: str) -> None:
-    print(f"{len(table):,} rows of {len(table.tracks)} tracks: {out / 'rows.parquet'}")
-    limits = f" --thresholds {out / 'thresholds.json'}" if tuned.thresholds else ""
-    print(f"next: abaw submit {out / 'rows.parquet'} --sample {shlex.quote(sample)}{limits}")
+def _say_what_is_next(judged: Judged, sample: str) -> None:
+    rows, table = judged.out / "rows.parquet", judged.table
+    print(f"{len(table):,} rows of {len(table.tracks)} tracks: {rows}")
+    limits = f" --thresholds {judged.out / 'thresholds.json'}" if judged.tuned.thresholds else ""
+    print(f"next: abaw submit {rows} --sample {shlex.quote(sample)}{limits}")
 
 
 def _sample_of(data: Data, task: str, split: str) -> str:

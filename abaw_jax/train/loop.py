@@ -19,8 +19,8 @@ import numpy as np
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.train import history as histories
 from abaw_jax.train.checkpoint import Checkpoints, as_target
+from abaw_jax.train.engine import Chunk, Engine
 from abaw_jax.train.guards import Diverged, Stop, Watchdog, listening
-from abaw_jax.train.run import Chunk, Run
 from abaw_jax.train.saved import check_features, check_rows
 from abaw_jax.train.sharding import Agreement
 from abaw_jax.train.state import State
@@ -40,7 +40,7 @@ class Outcome:
     stopped_by: str | None = None
 
 
-def train(run: Run, workdir: Path, on_progress: OnProgress = silent) -> Outcome:
+def train(run: Engine, workdir: Path, on_progress: OnProgress = silent) -> Outcome:
     """From wherever the run is to its end, or to the next step's edge after a signal."""
     claim(workdir, run.config)
     checkpoints = Checkpoints(workdir / "checkpoints", run.config.train.keep_best)
@@ -57,7 +57,7 @@ class _Loop:
     """The parts that the loop moves."""
 
     def __init__(
-        self, run: Run, workdir: Path, kept: Checkpoints, stop: Stop, watchdog: Watchdog, show: OnProgress
+        self, run: Engine, workdir: Path, kept: Checkpoints, stop: Stop, watchdog: Watchdog, show: OnProgress
     ) -> None:
         self.run, self.checkpoints, self.show = run, kept, show
         self.stop, self.watchdog = stop, watchdog
@@ -72,7 +72,8 @@ class _Loop:
             raise Diverged(f"stopped at step {self.step}, where too many updates in a row were not finite")
         describe(workdir, run.shapes.params)
         self.writer = Writer(workdir, self.step, is_main=jax.process_index() == 0)
-        self.began, self.first, self.waited_s = time.monotonic(), self.step, 0.0
+        self.opened = self.began = time.monotonic()
+        self.first, self.waited_s = self.step, 0.0
         self.pending: tuple[int, dict[str, Any]] | None = None
         self.agreement = Agreement(run.mesh) if jax.process_count() > 1 else None
         self.is_asked = False
@@ -162,12 +163,11 @@ class _Loop:
     def _evaluate(self) -> None:
         self._settle()
         began = time.monotonic()
-        _, result = self.run.evaluate(self.state, self.show)
+        scores = self.run.scores(self.state, self.show)
         self.began += time.monotonic() - began  # what is timed is training
-        scores = dataclasses.asdict(result.all_rows)
         score = scores[self.run.task.score]
         self.history.append({"step": self.step, "score": score, "scores": scores})
-        self.writer.write(self.step, _flat(scores))
+        self.writer.write(self.step, _flat(scores) | {f"{TIMINGS}seconds": time.monotonic() - self.opened})
         self._save(score)
 
     def _save(self, score: float) -> None:

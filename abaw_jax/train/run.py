@@ -1,12 +1,11 @@
-"""Everything of a run that a config decides, built once: task, optimiser, data, compiled functions."""
+"""A run over the rows of tracks, as a config decides it: splits, task, scores. Built once, piece by piece."""
 
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -23,26 +22,16 @@ from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
 from abaw_jax.train import sharding
 from abaw_jax.train.data import Data, Part, check_leaks, make_loader, moments, open_part, quotas, window_spec
-from abaw_jax.train.optim import make_optimizer, make_shares
+from abaw_jax.train.engine import Chunk, Engine, compute_dtype, make_mesh
 from abaw_jax.train.predictions import predict_rows
 from abaw_jax.train.resident import Resident
-from abaw_jax.train.state import State, fresh
-from abaw_jax.train.step import make_step, many_steps
+from abaw_jax.train.state import State
 from abaw_jax.types import Batch
-
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-
-
-class Chunk(NamedTuple):
-    """What goes to the devices at once: one batch, or the windows of several steps."""
-
-    given: Any
-    steps: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Run:
-    """What the loop drives."""
+class Run(Engine):
+    """What learns from features of tracks and predicts their rows."""
 
     config: ConfigDict
     data: Data
@@ -54,12 +43,7 @@ class Run:
     def of(cls, config: ConfigDict, data: Data, stats: Stats | None = None) -> "Run":
         """Nothing is opened or computed yet."""
         parts_of(config)
-        mesh, rows = sharding.make_mesh(), config.train.batch_size
-        if rows < 1 or rows % mesh.size:
-            raise ValueError(
-                f"train.batch_size: found {rows}, expected a multiple of the {mesh.size} devices"
-            )
-        return cls(config, data, mesh, stats)
+        return cls(config, data, make_mesh(config), stats)
 
     @functools.cached_property
     def training(self) -> list[Part]:
@@ -96,34 +80,15 @@ class Run:
         """All that is left to train on from a step on; no chunk crosses an evaluation."""
         train = self.config.train
         if not train.resident:
-            batches = self.loader.from_step(first, train.steps)
-            return (Chunk(self.put(batch), 1) for batch in batches)
+            return super().chunks(first)
         windows = self.loader.windows
         return (Chunk(self._put_windows(windows(a, b)), b - a) for a, b in _edges(first, train))
 
-    def put(self, batch: Batch) -> Batch:
-        """Onto the devices."""
-        return sharding.put_batch(dict(batch), sharding.over_batch(self.mesh))
-
-    @functools.cached_property
-    def shapes(self) -> State:
-        """Of a state, without computing one."""
-        return jax.eval_shape(self._fresh)
-
-    @functools.cached_property
-    def places(self) -> State:
-        """The sharding of every array of a state."""
-        return sharding.place_state(self.shapes, self.mesh, self.config.train.sharding)
-
-    def fresh(self) -> State:
-        """The state before the first step."""
-        return jax.jit(self._fresh, out_shardings=self.places)()
-
     def advance(self, state: State, chunk: Chunk, scale: Any) -> tuple[State, dict[str, Any]]:
         """(state, of each step what it shows); the state that goes in is used up."""
-        if self.config.train.resident:
-            return self._advance(state, self.resident, chunk.given, scale)
-        return self._advance(state, chunk.given, scale)
+        if not self.config.train.resident:
+            return super().advance(state, chunk, scale)
+        return self.stepper(state, self.resident, chunk.given, scale)
 
     @functools.cached_property
     def resident(self) -> Resident:
@@ -133,6 +98,19 @@ class Run:
         part = self.training[0]
         everywhere = sharding.everywhere(self.mesh)
         return jax.tree.map(lambda a: sharding.put(a, everywhere), Resident.of(part.source, part.plan))
+
+    @property
+    def windows(self) -> int:
+        """Of all training splits together."""
+        return sum(len(part.plan) for part in self.training)
+
+    def example(self) -> Batch:
+        """One empty window."""
+        return example(window_spec(self.config), self.specs, self.task.parts)
+
+    def scores(self, state: State, show: OnProgress = silent) -> dict[str, Any]:
+        """The official ones, over all validation rows."""
+        return dataclasses.asdict(self.evaluate(state, show)[1].all_rows)
 
     def evaluate(self, state: State, show: OnProgress = silent) -> tuple[RowTable, Result]:
         """Predictions for every validation row, and the official scores."""
@@ -160,29 +138,12 @@ class Run:
         )
 
     @functools.cached_property
-    def _advance(self):
-        c = self.config
-        shares = make_shares(c.optimizer, self.shapes.params)
-        step = make_step(self.task, self._optimizer, c.seed, c.optimizer.ema_decay, shares)
-        several = many_steps(step, sharding.over_batch(self.mesh), is_resident=c.train.resident)
-        return jax.jit(several, donate_argnums=0, out_shardings=(self.places, None))
-
-    @functools.cached_property
     def _predict(self):
         everywhere = sharding.everywhere(self.mesh)
         return jax.jit(lambda p, batch: self.task.predict({"params": p}, batch), out_shardings=everywhere)
 
-    @functools.cached_property
-    def _optimizer(self):
-        return make_optimizer(self.config.optimizer, self.config.train.steps)
-
     def _put_windows(self, windows):
         return sharding.put(windows, sharding.over_batch(self.mesh, axis=1))
-
-    def _fresh(self) -> State:
-        batch = example(window_spec(self.config), self.specs, self.task.parts)
-        variables = self.task.init(jax.random.key(self.config.seed), jax.tree.map(jnp.asarray, dict(batch)))
-        return fresh(variables["params"], self._optimizer, self.config.optimizer.ema_decay > 0)
 
     def _stats(self) -> Stats:
         labels = {t.name: found for part in self.training for t, found in part.labelled()}
@@ -218,9 +179,7 @@ def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
     """The task of a config with its model."""
     parts, settings = parts_of(config), dict(config.model)
     name = settings.pop("name")
-    if config.train.dtype not in DTYPES:
-        raise ValueError(f"train.dtype: found {config.train['dtype']!r}, expected {' or '.join(DTYPES)}")
-    given: dict[str, Any] = {"dtype": DTYPES[config.train.dtype]}
-    model = make_model(name, settings, streams=tuple(config.streams), tasks=parts, **given)
+    dtype = compute_dtype(config)
+    model = make_model(name, settings, streams=tuple(config.streams), tasks=parts, dtype=dtype)
     losses = {part: dict(config.loss[part]) for part in parts}
     return FrameTask(config.task, model, losses, {part: config.loss.shares[part] for part in parts}, stats)

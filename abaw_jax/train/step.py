@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import NamedSharding
 
-from abaw_jax.tasks.frames import FrameTask
+from abaw_jax.tasks.task import Task
 from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State
 from abaw_jax.types import Array, Batch
@@ -18,7 +18,7 @@ Step = Callable[[State, Batch, Array], tuple[State, dict[str, Array]]]
 
 
 def make_step(
-    task: FrameTask, optimizer: optax.MultiSteps, seed: int, ema_decay: float, shares: Shares | None = None
+    task: Task, optimizer: optax.MultiSteps, seed: int, ema_decay: float, shares: Shares | None = None
 ) -> Step:
     """`step(state, batch, scale)`; `scale` multiplies the update, which is how plateaus lower the rate.
 

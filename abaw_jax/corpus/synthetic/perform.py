@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.signal
+from jaxtyping import Bool, Float
 
 from abaw_jax.corpus.synthetic.affect import Affect
 from abaw_jax.corpus.synthetic.face import Look
@@ -41,10 +42,15 @@ def look_of(affect: Affect, fps: float, rng: np.random.Generator) -> Look:
 
 def prosody_of(affect: Affect, fps: float) -> Prosody:
     """What can be heard: nothing in pauses and where the channel is lost."""
-    pitch, energy, tilt, opening, smile, frown = affect.shown_prosody.T
+    return say(affect.shown_prosody, affect.is_heard, fps)
+
+
+def say(shown: Float[np.ndarray, "t 6"], is_heard: Bool[np.ndarray, " t"], fps: float) -> Prosody:
+    """Pitch, energy, tilt; open, smile, frown: what is shown, turned into what a voice does."""
+    pitch, energy, tilt, opening, smile, frown = shown.T
     return Prosody(
         rate_hz=fps,
-        speaking=affect.is_heard.astype(float),
+        speaking=is_heard.astype(float),
         pitch=SEMITONES * pitch.clip(-3, 3),
         energy=DECIBELS * energy.clip(-3, 3),
         tilt=(TILT * tilt).clip(-1, 1),

@@ -1,13 +1,15 @@
 """What a score on this corpus means: the oracles, the floor and the ceiling, scored as models are."""
 
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from abaw_jax.corpus.synthetic.cast import Part, Size, cast
-from abaw_jax.corpus.synthetic.make import update_record, witness
+from abaw_jax.corpus.synthetic.make import RECORD, Plan, make, update_record, witness
 from abaw_jax.corpus.synthetic.oracle import ORACLES, Answer, Witness, ceiling, consult, floor
 from abaw_jax.evaluation.intervals import intervals
 from abaw_jax.evaluation.scores import Result, evaluate
@@ -45,6 +47,25 @@ def standards(
         on_progress("oracles", number, len(ORACLES))
     answers["ceiling"] = ceiling(scored)
     return {name: evaluate(table_of(scored, given), truth) for name, given in answers.items()}
+
+
+def make_scored(
+    plan: Plan, on_progress: OnProgress = silent, workers: int | None = None
+) -> dict[str, Result]:
+    """Make the corpus and keep with it what its scores mean; empty where nothing is learnt or scored."""
+    parts, witnesses = plan.parts(), make(plan, on_progress, workers)
+    train, scored = (of_split(parts, witnesses, split) for split in ("train", "validation"))
+    if not train or not scored:
+        return {}
+    results = standards(train, scored, school(plan.seed), on_progress)
+    record_standards(plan.root, results)
+    return results
+
+
+def read_standards(root: Path) -> dict[str, Any] | None:
+    """What is kept with a corpus; None with those that were not made here."""
+    record = root / RECORD
+    return json.loads(record.read_text()).get("standards") if record.exists() else None
 
 
 def record_standards(root: Path, results: dict[str, Result]) -> None:

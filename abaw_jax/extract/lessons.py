@@ -1,0 +1,52 @@
+"""Synthetic faces and voices ready for the encoder that learns from them: sentences as tokens, sound as mel.
+
+The encoder is named by `model.name`: a folder whose config.json says its shape, with a tokenizer where it
+reads; weights need not be there yet.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from abaw_jax.corpus.synthetic.lessons import Lessons as Plan
+from abaw_jax.corpus.synthetic.lessons import make_lessons
+from abaw_jax.encoders import clip, whisper
+from abaw_jax.encoders.files import Checkpoint
+from abaw_jax.encoders.load import open_named
+from abaw_jax.inputs.lessons import Lessons
+from abaw_jax.nn.backbones.clip import Config as ClipConfig
+from abaw_jax.nn.backbones.whisper import Config as WhisperConfig
+from abaw_jax.progress import OnProgress, silent
+
+KINDS = {"contrast": "faces", "prosody": "voices"}
+"""Task ▶ what it learns from."""
+
+
+def open_lessons(config: ConfigDict, show: OnProgress = silent) -> tuple[Lessons, Lessons]:
+    """Those to learn from and those held back; made where they are not there."""
+    checkpoint, wanted = open_named(config.model.name), config.lessons
+    home, arrays = Path(config.store.root) / "lessons", []
+    for split, people in (("train", wanted.people), ("validation", wanted.held_back)):
+        plan = Plan(KINDS[config.task], people, wanted.looks, wanted.seconds, config.seed)
+        arrays.append(make_lessons(plan, split, home, show))
+    if config.task == "prosody":
+        mels = WhisperConfig.from_json(checkpoint.config).num_mel_bins
+        return tuple(_with_mel(found, mels, show) for found in arrays)
+    return tuple(_with_tokens(found, checkpoint) for found in arrays)
+
+
+def _with_tokens(found: Mapping[str, np.ndarray], checkpoint: Checkpoint) -> Lessons:
+    said, places = np.unique(np.asarray(found["text"]), return_inverse=True)
+    tower = ClipConfig.from_json(checkpoint.config).text
+    ids = clip.token_ids(checkpoint, tower, [text.decode() for text in said])
+    return Lessons({**found, "text": ids[places.reshape(found["text"].shape)]})
+
+
+def _with_mel(found: Mapping[str, np.ndarray], mels: int, show: OnProgress) -> Lessons:
+    sounds, mel = found["sound"], []
+    for number, sound in enumerate(sounds):
+        mel.append(whisper.log_mel(sound / np.float32(32767), mels).astype(np.float16))
+        show("mel", number + 1, len(sounds))
+    return Lessons({"mel": np.stack(mel), "prosody": found["prosody"], "is_heard": found["is_heard"]})

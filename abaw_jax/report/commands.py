@@ -1,0 +1,94 @@
+"""What to type after a run: command lines that can be copied from any terminal and pasted into a shell."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterator, Sequence
+
+from abaw_jax.defaults import get_config
+from abaw_jax.report.card import Card
+
+PROGRAM = ("python", "-m", "abaw_jax.main")
+LINE = 79
+"""Columns; a longer command goes on in the next line, by a backslash."""
+REAL_ENCODERS = {"video": "openai/clip-vit-large-patch14", "audio": "openai/whisper-base"}
+"""What the published systems use, where a synthetic corpus makes do with tiny ones."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """Words for the shell, unquoted, and why one would want to say them."""
+
+    why: str
+    words: tuple[str, ...]
+
+    def lines(self, indent: str = "") -> list[str]:
+        """As the shell takes them; a word is never broken, however long."""
+        lines = [indent + self.words[0]]
+        for word in map(quote, self.words[1:]):
+            if len(lines[-1]) + len(word) + len(" " + " \\") <= LINE:
+                lines[-1] += f" {word}"
+            else:
+                lines[-1] += " \\"
+                lines.append(f"{indent}    {word}")
+        return lines
+
+
+def next_commands(card: Card) -> Iterator[Command]:
+    """Score again, predict, take a modality away; and from the synthetic corpus on to the real one."""
+    checkpoint = f"--checkpoint={card['workdir']}"
+    yield Command("score the best checkpoint anew, track by track", (*PROGRAM, "--mode=evaluate", checkpoint))
+    yield Command(
+        "predict the test split; it says how to submit",
+        (*PROGRAM, "--mode=predict", checkpoint, "--split=test"),
+    )
+    yield _other_streams(card)
+    if card["standards"] is not None:
+        yield _real_corpus(card)
+
+
+def quote(word: str) -> str:
+    """For the shell; of a flag the value alone, in the quotes that the README uses."""
+    flag, equals, value = word.partition("=")
+    if "'" in value and not set(value) & set('"$`\\!'):
+        return f'{flag}{equals}"{value}"'
+    return f"{flag}{equals}{shlex.quote(value)}" if equals else shlex.quote(word)
+
+
+def _other_streams(card: Card) -> Command:
+    """What one modality alone can do; after a run of one, what both can."""
+    streams = tuple(card["streams"])
+    if len(streams) > 1:
+        name = "audio" if "audio" in streams else streams[-1]
+        why, suffix, wanted = f"the same from {name} alone", name, (name,)
+    else:
+        why, suffix, wanted = "the same from both modalities", "both", tuple(get_config().streams)
+    kept = [name for name in streams if name in wanted]
+    return Command(why, _train(card, suffix, (f"--config.streams={wanted}", *_chosen(card, kept))))
+
+
+def _real_corpus(card: Card) -> Command:
+    encoders = (f"--config.{n}.encoder={e}" for n, e in REAL_ENCODERS.items() if n in card["streams"])
+    flags = ("--config.corpus.root=/path/to/Aff-Wild2", *encoders)
+    return Command("the same on the real corpus, with real encoders", _train(card, "affwild2", flags))
+
+
+def _train(card: Card, suffix: str, flags: Sequence[str]) -> tuple[str, ...]:
+    """Into a folder of its own: another run's is refused."""
+    name, colon, variant = card["config"].partition(":")
+    config = f"--config=configs/{name}.py{colon}{variant}"
+    return (*PROGRAM, config, *flags, f"--workdir={card['workdir'].rstrip('/')}_{suffix}")
+
+
+def _chosen(card: Card, streams: Sequence[str]) -> Iterator[str]:
+    """Flags for what this run had and the defaults have not: without them it would be another comparison."""
+    defaults = get_config()
+    if card.get("corpus"):
+        yield f"--config.corpus.root={card['corpus']}"
+    if card["steps"] != defaults.train.steps:
+        yield f"--config.train.steps={card['steps']}"
+    if card["seed"] != defaults.seed:
+        yield f"--config.seed={card['seed']}"
+    for name in streams:
+        for key, value in card["streams"][name].items():
+            if value is not None and name in defaults and defaults[name].get(key, value) != value:
+                yield f"--config.{name}.{key}={value}"

@@ -1,0 +1,103 @@
+"""How a run ends: the best checkpoint scored, its card, two pictures, and what a person wants to know."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from abaw_jax.corpus.synthetic.standard import read_standards
+from abaw_jax.report import card as cards
+from abaw_jax.report.standards import landmarks
+from abaw_jax.report.summary import show
+from abaw_jax.train.judge import Judged, judge
+from abaw_jax.train.run import Run
+from abaw_jax.train.saved import Saved
+from abaw_jax.train.state import count
+from abaw_jax.train.writer import TIMINGS
+
+CURVE, TRACK = "learning_curve.png", "trajectory.png"
+
+
+def finish(run: Run, workdir: Path, name: str) -> None:
+    """Everything that is left to do once the last step is taken; `name` is the config's."""
+    saved = Saved.find(workdir)
+    judged = judge(saved, run, "validation")
+    if jax.process_index():
+        return
+    card = make_card(saved, run, judged, name)
+    part = workdir / f"{cards.NAME}.part"
+    part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    part.replace(workdir / cards.NAME)
+    draw(card, judged, workdir)
+    show(card)
+
+
+def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, Any]:
+    """What `abaw_jax.report.card` describes."""
+    config, found = run.config, judged.intervals
+    score, workdir = found[run.task.score], saved.run_folder
+    return {
+        "config": name,
+        "task": config.task,
+        "seed": config.seed,
+        "corpus": config.corpus.root,
+        "streams": {stream: config[stream].to_dict() for stream in config.streams},
+        "score": {"name": run.task.score, "value": score.score, "low": score.low, "high": score.high},
+        "intervals": {key: {"score": i.score, "low": i.low, "high": i.high} for key, i in found.items()},
+        "rows": len(judged.table),
+        "tracks": len(judged.table.tracks),
+        "parameters": count(run.shapes.params),
+        "seconds": training_seconds(workdir / "metrics.jsonl"),
+        "step": saved.step,
+        "steps": config.train.steps,
+        "commit": commit(),
+        "standards": read_standards(Path(run.data.corpus.root)),
+        "workdir": str(workdir),
+        "files": {
+            "learning curve": str(workdir / CURVE),
+            "trajectory": str(workdir / TRACK),
+            "rows": str(judged.out / "rows.parquet"),
+            "checkpoints": str(workdir / "checkpoints"),
+        },
+    }
+
+
+def draw(card: cards.Card, judged: Judged, workdir: Path) -> None:
+    """The learning curve, and one track against its labels."""
+    import matplotlib as mpl  # half a second that other runs need not pay
+
+    mpl.use("agg")
+    from abaw_jax.report.curves import learning_curve, trajectory
+
+    marks, score = landmarks(card["standards"], card["task"]), card["score"]["name"]
+    learning_curve(workdir / "metrics.jsonl", workdir / CURVE, score, marks.floor, marks.ceiling)
+    trajectory(judged.table, judged.truth, workdir / TRACK)
+
+
+def training_seconds(metrics: Path) -> float:
+    """From a process's start to its last evaluation, of all processes that worked on the run."""
+    total, last = 0.0, 0.0
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        seconds = json.loads(line).get(f"{TIMINGS}seconds")
+        if seconds is None:
+            continue
+        if seconds < last:  # another process went on from here
+            total += last
+        last = seconds
+    return total + last
+
+
+def commit() -> str | None:
+    """Of the code that ran, with a plus where it was changed since; None outside a repository."""
+    here = Path(__file__).parent
+
+    def ask(*words: str) -> str:
+        asked = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, check=True)
+        return asked.stdout.strip()
+
+    try:
+        return ask("rev-parse", "--short", "HEAD") + ("+" if ask("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
