@@ -1,4 +1,12 @@
-"""The front door: `python -m abaw_jax.main --config=configs/va.py`."""
+"""The front door: python -m abaw_jax.main --config=configs/va.py
+
+--config=configs/va.py                              train; a corpus to try is made if none is given
+--config=configs/va.py:real                         a variant of a config
+--config=configs/va.py --config.train.steps=50      any key of abaw_jax/defaults.py is a flag
+--config=configs/va.py --mode=extract --dry_run     how much there is to encode, and how long it takes
+--mode=evaluate --checkpoint=runs/va                score a trained model
+--mode=predict --checkpoint=runs/va --split=test    predict rows for a submission
+"""
 
 import logging
 import os
@@ -44,7 +52,9 @@ def main(argv: Sequence[str]) -> int:
         from abaw_jax.extract import command
 
         return command.run(_CONFIG.value, _DRY_RUN.value)
-    return _train(_CONFIG.value)
+    name = _config_name()
+    workdir = Path(_WORKDIR.value or f"runs/{name.replace(':', '_')}")
+    return train(_CONFIG.value, name, workdir, _given(sys.argv[1:]))
 
 
 def keep_what_is_compiled() -> None:
@@ -68,19 +78,17 @@ def join_the_others() -> None:
     jax.distributed.initialize(None, *(None if number is None else int(number) for number in numbers))
 
 
-def _train(config: ConfigDict) -> int:
-    """The whole road: corpus, features, training, scores, pictures."""
+def train(config: ConfigDict, name: str, workdir: Path, given: Sequence[str] = ()) -> int:
+    """The whole road: corpus, features, training, scores, pictures; `name` and flags `given` say what of."""
     from abaw_jax.train import command as training
     from abaw_jax.train.run import Run
 
-    name = _config_name()
-    workdir = Path(_WORKDIR.value or f"runs/{name.replace(':', '_')}")
     run = _run(config)
     code = training.run(run, workdir)
     if code == 0 and isinstance(run, Run):
         from abaw_jax.report.ending import finish
 
-        finish(run, workdir, name)
+        finish(run, workdir, name, given)
     return code
 
 
@@ -158,6 +166,15 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def _config_file() -> Path:
     return Path(config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0])
+
+
+def _given(words: Sequence[str]) -> list[str]:
+    """The keys of the config that were set on the command line, each as one word."""
+    given = []
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--config."):
+            given.append(word if "=" in word else f"{word}={after}")
+    return given
 
 
 def _config_name() -> str:

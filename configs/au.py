@@ -1,18 +1,25 @@
-"""Twelve action units a row, from CLIP faces and Whisper voices.
+"""Twelve action units a row, from faces and voices.
 
-python -m abaw_jax.main --config=configs/au.py --config.corpus.root=/path/to/Aff-Wild2
+python -m abaw_jax.main --config=configs/au.py
+python -m abaw_jax.main --config=configs/au.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-Needs a corpus (`abaw synth` makes one) and two encoders, by hub id or as folders in Hugging Face layout.
+The first needs nothing: it makes a corpus and takes the encoders that come along. The second wants the
+encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, and a GPU.
 """
 
 from ml_collections import ConfigDict
 
+from abaw_jax.defaults import at_full_size
 from abaw_jax.defaults import get_config as defaults
 
 
-def get_config() -> ConfigDict:
+def get_config(variant: str = "tiny") -> ConfigDict:
     """Cross entropy leads to probabilities, soft F1 to the score."""
     config = defaults()
     config.task = "au"
     config.loss.au.soft_f1 = 0.5
+    if variant == "real":
+        return at_full_size(config)
+    if variant != "tiny":
+        raise ValueError(f"found the variant {variant!r}, expected tiny or real")
     return config

@@ -1,19 +1,26 @@
-"""One of eight expressions a row, from CLIP faces and Whisper voices.
+"""One of eight expressions a row, from faces and voices.
 
-python -m abaw_jax.main --config=configs/expr.py --config.corpus.root=/path/to/Aff-Wild2
+python -m abaw_jax.main --config=configs/expr.py
+python -m abaw_jax.main --config=configs/expr.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-Needs a corpus (`abaw synth` makes one) and two encoders, by hub id or as folders in Hugging Face layout.
+The first needs nothing: it makes a corpus and takes the encoders that come along. The second wants the
+encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, and a GPU.
 """
 
 from ml_collections import ConfigDict
 
+from abaw_jax.defaults import at_full_size
 from abaw_jax.defaults import get_config as defaults
 
 
-def get_config() -> ConfigDict:
-    """Rare expressions count for more."""
+def get_config(variant: str = "tiny") -> ConfigDict:
+    """Rare expressions weigh more."""
     config = defaults()
     config.task = "expr"
     config.loss.expr.class_weights = "sqrt_inverse"
     config.loss.expr.label_smoothing = 0.05
+    if variant == "real":
+        return at_full_size(config)
+    if variant != "tiny":
+        raise ValueError(f"found the variant {variant!r}, expected tiny or real")
     return config

@@ -1,25 +1,30 @@
-"""Valence and arousal, expressions and action units at once, from CLIP faces and Whisper voices.
+"""Valence and arousal, expressions and action units at once, from faces and voices.
 
-python -m abaw_jax.main --config=configs/mtl.py --config.corpus.root=/path/to/Aff-Wild2
+python -m abaw_jax.main --config=configs/mtl.py
+python -m abaw_jax.main --config=configs/mtl.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-Needs a corpus (`abaw synth` makes one) and two encoders, by hub id or as folders in Hugging Face layout.
+The first needs nothing: it makes a corpus and takes the encoders that come along. The second wants the
+encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, and a GPU.
 `:mixed` learns from the training splits of the three single challenges, a third of each batch from each.
 """
 
 from ml_collections import ConfigDict
 
+from abaw_jax.defaults import at_full_size
 from abaw_jax.defaults import get_config as defaults
 
 
-def get_config(variant: str = "own") -> ConfigDict:
-    """`own`: the split of the MTL challenge."""
+def get_config(variant: str = "tiny") -> ConfigDict:
+    """`tiny` and `real` learn from the split of the MTL challenge."""
     config = defaults()
     config.task = "mtl"
     config.loss.expr.class_weights = "sqrt_inverse"
     config.loss.au.soft_f1 = 0.5
+    if variant == "real":
+        return at_full_size(config)
     if variant == "mixed":
         config.train.batch_size = 18
         config.train.mix = (("va", 6), ("expr", 6), ("au", 6))
-    elif variant != "own":
-        raise ValueError(f"found the variant {variant!r}, expected own or mixed")
+    elif variant != "tiny":
+        raise ValueError(f"found the variant {variant!r}, expected tiny, mixed or real")
     return config

@@ -1,18 +1,25 @@
-"""Valence and arousal from CLIP faces and Whisper voices.
+"""Valence and arousal from faces and voices.
 
-python -m abaw_jax.main --config=configs/va.py --config.corpus.root=/path/to/Aff-Wild2
+python -m abaw_jax.main --config=configs/va.py
+python -m abaw_jax.main --config=configs/va.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-Needs a corpus (`abaw synth` makes one) and two encoders, by hub id or as folders in Hugging Face layout.
+The first needs nothing: it makes a corpus and takes the encoders that come along. The second wants the
+encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, and a GPU.
 """
 
 from ml_collections import ConfigDict
 
+from abaw_jax.defaults import at_full_size
 from abaw_jax.defaults import get_config as defaults
 
 
-def get_config() -> ConfigDict:
-    """Features as they are in the defaults."""
+def get_config(variant: str = "tiny") -> ConfigDict:
+    """CCC over all rows of a batch, as the score is over all rows."""
     config = defaults()
     config.task = "va"
     config.loss.va.over = "pooled"
+    if variant == "real":
+        return at_full_size(config)
+    if variant != "tiny":
+        raise ValueError(f"found the variant {variant!r}, expected tiny or real")
     return config

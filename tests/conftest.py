@@ -9,6 +9,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import hypothesis
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.corpus.synthetic.cast import Size
@@ -56,3 +57,16 @@ def small_root(tmp_path: Path) -> Path:
     """Seven tracks of 24 rows, labels alone, in the layout of the 10th edition."""
     make(Plan(tmp_path / "small", SMALL, with_crops=False, with_sounds=False), workers=1)
     return tmp_path / "small"
+
+
+@pytest.fixture(scope="session")
+def compile_once(tmp_path_factory):
+    """Runs of one config are compiled once, however many of them are made."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    before = jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", before)
+    compilation_cache.reset_cache()

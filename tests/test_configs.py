@@ -25,6 +25,7 @@ from abaw_jax.types import mask_key
 
 FOLDER = Path(__file__).parent.parent / "configs"
 CONFIGS = [(path.stem, None) for path in sorted(FOLDER.glob("*.py"))] + [("mtl", "mixed")]
+CONFIGS += [(name, "real") for name in ("va", "expr", "au", "mtl")]
 OF_ENCODERS = ("tiny_clip", "tiny_whisper")
 OF_ROWS = [(name, variant) for name, variant in CONFIGS if name not in OF_ENCODERS]
 STATS = Stats((400, 30, 20, 10, 90, 80, 60, 0), tuple(range(10, 130, 10)), (900,) * 12)

@@ -21,7 +21,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="abaw", description=__doc__)
+    more = "`abaw COMMAND -h` says more of one; to train: `python -m abaw_jax.main --help`"
+    parser = argparse.ArgumentParser(prog="abaw", description=__doc__, epilog=more)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     asked = next((word for word in (argv if argv is not None else sys.argv[1:]) if word in COMMANDS), None)
     for name, summary in COMMANDS.items():

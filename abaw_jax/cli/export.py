@@ -7,9 +7,9 @@ from abaw_jax.encoders.blank import open_blank
 from abaw_jax.encoders.export import write_encoder
 from abaw_jax.encoders.files import sha256_of
 from abaw_jax.encoders.load import load, open_named
-from abaw_jax.inputs.lessons import Lessons
+from abaw_jax.inputs.lessons import LEARNS, Lessons
 from abaw_jax.train.engine import compute_dtype
-from abaw_jax.train.lessons import LEARNS, LessonRun
+from abaw_jax.train.lessons import LessonRun
 from abaw_jax.train.saved import Saved
 
 PREFIXES = {"clip": "", "whisper": "model.encoder."}

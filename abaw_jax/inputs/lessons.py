@@ -8,6 +8,9 @@ from jaxtyping import Int
 
 from abaw_jax.types import Batch
 
+LEARNS = {"contrast": "clip", "prosody": "whisper"}
+"""Task ▶ which kind of encoder it trains."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lessons:

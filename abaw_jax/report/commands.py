@@ -10,6 +10,8 @@ from abaw_jax.report.card import Card
 PROGRAM = ("python", "-m", "abaw_jax.main")
 LINE = 79
 """Columns; a longer command goes on in the next line, by a backslash."""
+SYNTHETIC = ("--config.synthetic.", "--config.train.steps", "--config.train.eval_every", "--config.model.")
+"""What is chosen for a small corpus and would be forgotten on a large one."""
 REAL_ENCODERS = {"video": "openai/clip-vit-large-patch14", "audio": "openai/whisper-base"}
 """What the published systems use, where a synthetic corpus makes do with tiny ones."""
 
@@ -62,33 +64,21 @@ def _other_streams(card: Card) -> Command:
         why, suffix, wanted = f"the same from {name} alone", name, (name,)
     else:
         why, suffix, wanted = "the same from both modalities", "both", tuple(get_config().streams)
-    kept = [name for name in streams if name in wanted]
-    return Command(why, _train(card, suffix, (f"--config.streams={wanted}", *_chosen(card, kept))))
+    return Command(why, _train(card, suffix, (f"--config.streams={wanted}",)))
 
 
 def _real_corpus(card: Card) -> Command:
     encoders = (f"--config.{n}.encoder={e}" for n, e in REAL_ENCODERS.items() if n in card["streams"])
     flags = ("--config.corpus.root=/path/to/Aff-Wild2", *encoders)
-    return Command("the same on the real corpus, with real encoders", _train(card, "affwild2", flags))
+    return Command(
+        "the same on the real corpus, with real encoders", _train(card, "affwild2", flags, SYNTHETIC)
+    )
 
 
-def _train(card: Card, suffix: str, flags: Sequence[str]) -> tuple[str, ...]:
-    """Into a folder of its own: another run's is refused."""
+def _train(card: Card, suffix: str, flags: Sequence[str], less: Sequence[str] = ()) -> tuple[str, ...]:
+    """As it was asked for, but for `flags` and keys below `less`; each run wants a folder of its own."""
     name, colon, variant = card["config"].partition(":")
     config = f"--config=configs/{name}.py{colon}{variant}"
-    return (*PROGRAM, config, *flags, f"--workdir={card['workdir'].rstrip('/')}_{suffix}")
-
-
-def _chosen(card: Card, streams: Sequence[str]) -> Iterator[str]:
-    """Flags for what this run had and the defaults have not: without them it would be another comparison."""
-    defaults = get_config()
-    if card.get("corpus"):
-        yield f"--config.corpus.root={card['corpus']}"
-    if card["steps"] != defaults.train.steps:
-        yield f"--config.train.steps={card['steps']}"
-    if card["seed"] != defaults.seed:
-        yield f"--config.seed={card['seed']}"
-    for name in streams:
-        for key, value in card["streams"][name].items():
-            if value is not None and name in defaults and defaults[name].get(key, value) != value:
-                yield f"--config.{name}.{key}={value}"
+    given = {flag.partition("=")[0]: flag for flag in (*card.get("flags", ()), *flags)}
+    kept = (flag for key, flag in given.items() if flag in flags or not key.startswith(tuple(less)))
+    return (*PROGRAM, config, *kept, f"--workdir={card['workdir'].rstrip('/')}_{suffix}")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,32 @@ from abaw_jax.train.writer import TIMINGS
 CURVE, TRACK = "learning_curve.png", "trajectory.png"
 
 
-def finish(run: Run, workdir: Path, name: str) -> None:
-    """Everything that is left to do once the last step is taken; `name` is the config's."""
+def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> None:
+    """Everything that is left to do once the last step is taken, as `name` and `flags` asked for it."""
     saved = Saved.find(workdir)
+    if card := finished(workdir, saved.step):
+        if not jax.process_index():
+            show(card)
+        return
     judged = judge(saved, run, "validation")
     if jax.process_index():
         return
-    card = make_card(saved, run, judged, name)
+    card = make_card(saved, run, judged, name) | {"flags": list(flags)}
+    draw(card, judged, workdir)
     part = workdir / f"{cards.NAME}.part"
     part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     part.replace(workdir / cards.NAME)
-    draw(card, judged, workdir)
     show(card)
+
+
+def finished(workdir: Path, step: int) -> cards.Card | None:
+    """The card that is there, of this checkpoint and with all that it names."""
+    path = workdir / cards.NAME
+    if not path.is_file():
+        return None
+    card = cards.read_card(path)
+    is_whole = all(Path(file).exists() for file in card["files"].values())
+    return card if card.get("step") == step and is_whole else None
 
 
 def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, Any]:
@@ -42,7 +57,6 @@ def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, An
         "config": name,
         "task": config.task,
         "seed": config.seed,
-        "corpus": config.corpus.root,
         "streams": {stream: config[stream].to_dict() for stream in config.streams},
         "score": {"name": run.task.score, "value": score.score, "low": score.low, "high": score.high},
         "intervals": {key: {"score": i.score, "low": i.low, "high": i.high} for key, i in found.items()},

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from abaw_jax.labels import ACTION_UNITS
-from abaw_jax.tasks.fit import fit_sums, r_squared
+from abaw_jax.tasks.fit import Sums, fit_sums, r_squared
 from abaw_jax.tasks.task import NO_STATS, NoStats
 from abaw_jax.types import Batch, Outputs
 
@@ -83,7 +83,7 @@ class ContrastTask:
         sums = fit_sums(out["au"], batch["au"], batch["au_mask"] & batch["is_real"])
         return sums | {"hits": hits.sum(), "images": batch["is_real"].sum()}
 
-    def scores(self, sums: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def scores(self, sums: Sums) -> dict[str, Any]:
         """R² over all muscles and of each; the share of images that a batch's sentences find."""
         each = r_squared(sums)
         return {
@@ -111,5 +111,6 @@ def contrast_loss(
 
 
 def unit(x: Float[Array, "b e"]) -> Float[Array, "b e"]:
-    """Of length 1."""
+    """Of length 1, in float32: a hundred times a cosine is more than bfloat16 can tell apart."""
+    x = x.astype(jnp.float32)
     return x / jnp.sqrt(jnp.square(x).sum(axis=-1, keepdims=True) + NORM_FLOOR)

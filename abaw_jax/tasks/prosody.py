@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from abaw_jax.tasks.fit import fit_sums, r_squared
+from abaw_jax.tasks.fit import Sums, fit_sums, r_squared
 from abaw_jax.tasks.task import NO_STATS, NoStats
 from abaw_jax.types import Batch, Outputs
 
@@ -65,7 +65,7 @@ class ProsodyTask:
         mask = (heard & batch["is_real"][:, None]).reshape(-1)
         return fit_sums(told[..., :-1].reshape(-1, len(PROSODY)), wanted.reshape(-1, len(PROSODY)), mask)
 
-    def scores(self, sums: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def scores(self, sums: Sums) -> dict[str, Any]:
         """R² over all six and of each."""
         each = r_squared(sums)
         return {"r2": float(each.mean()), "controls": dict(zip(PROSODY, each.tolist(), strict=True))}

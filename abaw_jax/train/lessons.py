@@ -11,20 +11,18 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from abaw_jax.inputs.lessons import Lessons
+from abaw_jax.inputs.lessons import LEARNS, Lessons
 from abaw_jax.inputs.loader import Loader, Pool, evaluation_batches
 from abaw_jax.inputs.order import Order
 from abaw_jax.progress import OnProgress, silent
-from abaw_jax.tasks.contrast import ContrastTask
-from abaw_jax.tasks.prosody import ProsodyTask
+from abaw_jax.tasks.contrast import ContrastTask, ImageText
+from abaw_jax.tasks.prosody import ProsodyTask, Voice
 from abaw_jax.train import sharding
 from abaw_jax.train.engine import Engine, make_mesh
 from abaw_jax.train.state import State
 from abaw_jax.types import Array, Batch
 
 LessonTask = ContrastTask | ProsodyTask
-LEARNS = {"contrast": "clip", "prosody": "whisper"}
-"""Task ▶ which kind of encoder it trains."""
 
 
 @runtime_checkable

@@ -12,9 +12,10 @@ from ml_collections import ConfigDict
 from abaw_jax.defaults import get_config
 from abaw_jax.store.spec import FeatureSpec, differences
 from abaw_jax.tasks.frames import Stats
+from abaw_jax.tasks.task import NoStats
 from abaw_jax.train import history as histories
 from abaw_jax.train.checkpoint import Checkpoints, UnusableCheckpoint, as_target
-from abaw_jax.train.run import Run
+from abaw_jax.train.engine import Engine
 from abaw_jax.train.state import State
 
 FOLDER = "checkpoints"
@@ -66,7 +67,7 @@ class Saved:
         """Of the rows that it was trained on."""
         return Stats(**_tuples(self.notes["stats"]))
 
-    def state(self, run: Run) -> State:
+    def state(self, run: Engine) -> State:
         """The arrays."""
         checkpoints = Checkpoints(self.run_folder / FOLDER, keep_best=1)
         try:
@@ -82,7 +83,7 @@ def check_features(notes: Mapping[str, Any], specs: Mapping[str, FeatureSpec], w
         raise UnusableCheckpoint(f"{what}: trained on other features: {'; '.join(different[:3])}")
 
 
-def check_rows(notes: Mapping[str, Any], stats: Stats, what: Path) -> None:
+def check_rows(notes: Mapping[str, Any], stats: Stats | NoStats, what: Path) -> None:
     """A run goes on with the rows that it began with: their counts and moments tell others."""
     now = json.loads(json.dumps(dataclasses.asdict(stats)))
     if different := list(differences(now, notes["stats"])):

@@ -136,13 +136,21 @@ def test_what_to_type_next_follows_from_the_run():
 
 def test_what_the_run_changed_is_kept_where_it_is_compared():
     alone = {"audio": {"encoder": "logmel", "view": None}}
-    changed = card(streams=alone, steps=77, seed=3, corpus="my corpus", standards=None, config="mtl:mixed")
+    flags = ["--config.corpus.root=my corpus", "--config.streams=('audio',)", "--config.model.width=32"]
+    changed = card(streams=alone, flags=flags, standards=None, config="mtl:mixed")
     commands = list(next_commands(changed))
     assert len(commands) == 3  # without standards it is the real corpus already
     words = commands[2].words
-    assert {"--config.streams=('video', 'audio')", "--config.audio.encoder=logmel"} <= set(words)
-    assert {"--config.train.steps=77", "--config.seed=3", "--config.corpus.root=my corpus"} <= set(words)
-    assert "--config=configs/mtl.py:mixed" in words
+    assert {"--config.streams=('video', 'audio')", "--config.corpus.root=my corpus"} <= set(words)
+    assert {"--config.model.width=32", "--config=configs/mtl.py:mixed"} <= set(words)
+    assert flags[1] not in words
+
+
+def test_what_was_chosen_for_a_small_corpus_is_not_taken_to_the_real_one():
+    flags = ["--config.synthetic.size=tiny", "--config.train.steps=5", "--config.loss.va.mse=0.5"]
+    real = list(next_commands(card(flags=flags)))[-1].words
+    assert "--config.loss.va.mse=0.5" in real
+    assert not {*flags[:2]} & {*real}
 
 
 def test_without_standards_there_is_nothing_to_hold_it_against():

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from abaw_jax.corpus.cache import open_corpus
 from abaw_jax.corpus.synthetic.cast import Size
@@ -53,16 +51,8 @@ def small_config(task: str = "va", streams: tuple[str, ...] = ("video",)):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compile_once(tmp_path_factory):
-    """Runs of one config are compiled once, however many of them are made."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
-    before = jax.config.jax_persistent_cache_min_compile_time_secs
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    compilation_cache.reset_cache()
-    yield
-    jax.config.update("jax_compilation_cache_dir", None)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", before)
-    compilation_cache.reset_cache()
+def compiled(compile_once):
+    """Kept, however many runs of one config are made."""
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def state_of(va: Float[np.ndarray, "2"]) -> int:
 
 def muscles_text(actions: Float[np.ndarray, "12"]) -> str:
     """`a face with brows lowered, lips pressed strongly`: in the muscles' order."""
-    said = [_muscle(name, level) for name, level in zip(MUSCLES, actions, strict=True)]
+    said = [_muscle(name, float(level)) for name, level in zip(MUSCLES, actions, strict=True)]
     return f"a face with {', '.join(filter(None, said)) or 'nothing at work'}"
 
 

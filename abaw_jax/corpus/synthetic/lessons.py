@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import uuid
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -57,6 +58,9 @@ class Lessons:
     def __post_init__(self) -> None:
         if self.kind not in MAKERS:
             raise ValueError(f"lessons: found {self.kind!r}, expected one of: {', '.join(MAKERS)}")
+        if min(self.people, self.looks, round(self.seconds * ROWS_HZ)) < 1:
+            found = f"{self.people} people in {self.looks} looks, {self.seconds:g} s"
+            raise ValueError(f"lessons: found {found}, expected at least one of each")
 
     def rng(self, split: str, person: int) -> np.random.Generator:
         """Numbers that no corpus draws: theirs never begin with this word."""
@@ -66,17 +70,30 @@ class Lessons:
 def make_lessons(
     lessons: Lessons, split: str, folder: Path, on_progress: OnProgress = silent, workers: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Arrays by name, memory-mapped from `folder`; made if they are not there, whole or not at all."""
+    """Arrays by name, memory-mapped from `folder`; made if they are not there, whole or not at all.
+
+    Of several that make the same at once, the first to end is the one that counts.
+    """
     wanted = {"revision": REVISION, "split": split} | dataclasses.asdict(lessons)
     home = folder / f"{lessons.kind}-{split}-{zlib.crc32(json.dumps(wanted).encode()):08x}"
     if not home.is_dir():
-        unfinished = home.with_suffix(f".{os.getpid()}")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished = home.with_suffix(f".{uuid.uuid4().hex[:12]}")
         unfinished.mkdir(parents=True)
-        _write(lessons, split, unfinished, on_progress, workers)
-        (unfinished / "lessons.json").write_text(json.dumps(wanted, indent=2) + "\n")
-        unfinished.replace(home)
+        try:
+            _write(lessons, split, unfinished, on_progress, workers)
+            (unfinished / "lessons.json").write_text(json.dumps(wanted, indent=2) + "\n")
+            _put(unfinished, home)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return {path.stem: np.load(path, mmap_mode="r") for path in sorted(home.glob("*.npy"))}
+
+
+def _put(unfinished: Path, home: Path) -> None:
+    try:
+        unfinished.replace(home)
+    except OSError:
+        if not home.is_dir():  # else another has put the same there meanwhile
+            raise
 
 
 def _write(lessons: Lessons, split: str, folder: Path, on_progress: OnProgress, workers: int | None) -> None:
@@ -124,7 +141,8 @@ def faces_of(lessons: Lessons, rng: np.random.Generator) -> dict[str, np.ndarray
     named = np.where(strength[:, 0] > 0.5, expr, 0)
     is_covered = look.occlusion > 0.9
     text = [
-        _said(actions[i], va[i], named[i], bool(is_lively[i]), bool(is_covered[i]), rng) for i in range(count)
+        _said(actions[i], va[i], int(named[i]), bool(is_lively[i]), bool(is_covered[i]), rng)
+        for i in range(count)
     ]
     return {
         "image": np.stack([_as_jpeg(image) for image in images]),

@@ -1,0 +1,67 @@
+"""The whole road on small things: from a corpus in any edition's folders to scores, pictures and a card."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from abaw_jax.corpus.synthetic.cast import Size
+from abaw_jax.corpus.synthetic.make import Plan, make
+from abaw_jax.main import train
+from tests.test_configs import config_of
+
+pytestmark = pytest.mark.usefixtures("compile_once")
+SIZE = Size(train=3, validation=2, test=1, seconds=2.0, fps=12.0)
+
+
+def small(task: str, root: Path, folder: Path) -> ConfigDict:
+    """A config as it is shipped, on a few rows: only sizes differ."""
+    config = config_of(task, None)
+    config.corpus.root, config.store.root = str(root), str(folder / "features")
+    config.video.encoder, config.audio.encoder = "colours", "logmel"
+    config.window.rows, config.window.stride, config.window.eval_stride = 12, 6, 12
+    config.model.width, config.model.layers, config.model.heads = 16, 1, 2
+    config.train.batch_size, config.train.steps, config.train.eval_every = 4, 2, 2
+    return config
+
+
+@pytest.mark.parametrize("edition", [3, 6, 8, 10])
+def test_the_corpus_of_an_edition_trains_unchanged(edition: int, tmp_path: Path):
+    make(Plan(tmp_path / "corpus", SIZE, edition=edition), workers=1)
+    assert train(small("va", tmp_path / "corpus", tmp_path), "va", tmp_path / "run") == 0
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    assert card["rows"] == 48
+    assert card["step"] == 2
+    assert card["standards"] is None  # made without them: nothing to be held against
+
+
+@pytest.mark.parametrize("task", ["expr", pytest.param("au", marks=pytest.mark.full)])
+def test_the_other_tasks_take_the_same_road(task: str, small_media: Path, tmp_path: Path, capfd):
+    assert train(small(task, small_media, tmp_path), task, tmp_path / "run") == 0
+    said = capfd.readouterr().out
+    assert "done after step 2" in said
+    for file in json.loads((tmp_path / "run" / "card.json").read_text())["files"].values():
+        assert Path(file).exists()
+
+
+@pytest.fixture
+def small_media(tmp_path: Path) -> Path:
+    make(Plan(tmp_path / "corpus", SIZE), workers=1)
+    return tmp_path / "corpus"
+
+
+def test_without_a_corpus_one_is_made_once(tmp_path: Path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = small("va", tmp_path, tmp_path)
+    with config.ignore_type():
+        config.corpus.root = None
+    config.synthetic.size, config.streams = "tiny", ("audio",)
+    assert train(config, "va", Path("run")) == 0
+    first = capfd.readouterr().out
+    assert "making a synthetic corpus in synthetic/tiny-edition10-seed0" in first
+    assert json.loads(Path("run/card.json").read_text())["standards"]["ceiling"]["va"]["score"] > 0.9
+    assert train(config, "va", Path("run")) == 0
+    again = capfd.readouterr().out
+    assert "making" not in again
+    assert again[again.index("done after") :] == first[first.index("done after") :]
