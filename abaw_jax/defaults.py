@@ -43,6 +43,7 @@ def get_config() -> ConfigDict:
     config.task = "va"  # va | expr | au | mtl; of encoders that are trained here: contrast | prosody
 
     config.lessons = ConfigDict()  # what such encoders learn from: synthetic faces or voices
+    config.lessons.seed = 0  # who they are, whatever the seed above
     config.lessons.people = 4000  # to learn from
     config.lessons.held_back = 160  # to score on
     config.lessons.looks = 12  # faces of each

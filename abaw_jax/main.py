@@ -51,6 +51,10 @@ def main(argv: Sequence[str]) -> int:
     if _MODE.value == "extract" or _DRY_RUN.value:
         from abaw_jax.extract import command
 
+        if _trains_an_encoder(_CONFIG.value):
+            raise ValueError(
+                f"task {_CONFIG.value.task} learns from lessons of its own: there is nothing to extract"
+            )
         return command.run(_CONFIG.value, _DRY_RUN.value)
     name = _config_name()
     workdir = Path(_WORKDIR.value or f"runs/{name.replace(':', '_')}")
@@ -94,13 +98,12 @@ def train(config: ConfigDict, name: str, workdir: Path, given: Sequence[str] = (
 
 def _run(config: ConfigDict) -> "Engine":
     """Of what the task learns from: tracks, or lessons of an encoder."""
-    from abaw_jax.extract.lessons import KINDS, open_lessons
-
-    if config.task not in KINDS:
+    if not _trains_an_encoder(config):
         from abaw_jax.train.run import Run
 
         return Run.of(config, _data(config))
     from abaw_jax.encoders.blank import open_blank
+    from abaw_jax.extract.lessons import open_lessons
     from abaw_jax.terminal import progress
     from abaw_jax.train.engine import compute_dtype
     from abaw_jax.train.lessons import LessonRun
@@ -108,6 +111,12 @@ def _run(config: ConfigDict) -> "Engine":
     with progress("lessons") as show:
         blank = open_blank(config.model.name, compute_dtype(config))
         return LessonRun.of(config, blank, *open_lessons(config, show))
+
+
+def _trains_an_encoder(config: ConfigDict) -> bool:
+    from abaw_jax.inputs.lessons import LEARNS
+
+    return config.task in LEARNS
 
 
 def _data(config: ConfigDict) -> "Data":
@@ -137,6 +146,9 @@ def _from_checkpoint() -> int:
 
     saved = Saved.find(Path(_CHECKPOINT.value))
     config, is_scored = saved.config(_SET.value), _MODE.value == "evaluate"
+    if _trains_an_encoder(config):
+        where = _CHECKPOINT.value
+        raise ValueError(f"{where} trained an encoder: `abaw export {where} --out FOLDER` writes it")
     run = Run.of(config, _data(config), saved.stats)
     split = _SPLIT.value or ("validation" if is_scored else "test")
     return judge.run(saved, run, split, is_scored, Path(_OUT.value) if _OUT.value else None)

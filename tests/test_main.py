@@ -13,6 +13,7 @@ import pytest
 from tests.extract.conftest import write_clip, write_whisper
 
 CONFIG = Path(__file__).parent.parent / "configs" / "va.py"
+TINY_CLIP = CONFIG.with_name("tiny_clip.py")
 
 
 def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
@@ -37,6 +38,10 @@ def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
         ),
         ((f"--config={CONFIG}", "--confg=x"), "Unknown command line flag 'confg'. Did you mean: config ?"),
         ((f"--config={CONFIG}", "extra"), "found 'extra', expected flags only"),
+        (
+            (f"--config={TINY_CLIP}", "--mode=extract"),
+            "learns from lessons of its own: there is nothing to extract",
+        ),
         ((f"--config={CONFIG}:x",), "found the variant 'x', expected tiny or real"),
     ],
 )

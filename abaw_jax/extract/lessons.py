@@ -32,7 +32,7 @@ def open_lessons(config: ConfigDict, show: OnProgress = silent) -> tuple[Lessons
     _check(checkpoint, config)
     home, plans = Path(config.store.root) / "lessons", {}
     for split, people in (("train", wanted.people), ("validation", wanted.held_back)):
-        plans[split] = Plan(KINDS[config.task], people, wanted.looks, wanted.seconds, config.seed)
+        plans[split] = Plan(KINDS[config.task], people, wanted.looks, wanted.seconds, wanted.seed)
     if jax.process_index() == 0:
         for split, plan in plans.items():
             make_lessons(plan, split, home, show)

@@ -73,12 +73,13 @@ def test_the_average_of_the_best_checkpoint_becomes_a_folder_that_loads(trained,
     assert json.loads(notes["scores"]) == {"r2": 0.75}
 
 
-def test_a_run_without_an_average_gives_its_parameters(tmp_path: Path):
+def test_one_steps_checkpoint_of_a_run_without_an_average_gives_its_parameters(tmp_path: Path, capsys):
     config = config_of("prosody", SHAPES["prosody"](tmp_path / "shape"))
     config.optimizer.ema_decay = 0.0
     run = make_run(config)
-    save(run, tmp_path / "run", 4, 0.5)
+    save(run, tmp_path / "run", 4, 0.5, before=({"step": 2, "score": 0.9, "scores": {}},))
     assert main(["export", str(tmp_path / "run" / "checkpoints" / "4"), "--out", str(tmp_path / "out")]) == 0
+    assert "r2 0.500 at step 4" in capsys.readouterr().out
     wanted = Saved.find(tmp_path / "run").state(run).params["network"]["layer_norm"]["bias"]
     with safe_open(tmp_path / "out" / "model.safetensors", "np") as file:
         found = file.get_tensor("model.encoder.layer_norm.bias")

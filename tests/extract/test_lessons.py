@@ -45,7 +45,7 @@ def config_of(task: str, shapes: dict[str, Path], root: Path):
 
 def made(config, split: str) -> dict[str, np.ndarray]:
     people = {"train": 2, "validation": 1}[split]
-    plan = synthetic.Lessons(lessons.KINDS[config.task], people, 2, 1.0, config.seed)
+    plan = synthetic.Lessons(lessons.KINDS[config.task], people, 2, 1.0, config.lessons.seed)
     return synthetic.make_lessons(plan, split, Path(config.store.root) / "lessons")
 
 
