@@ -50,16 +50,16 @@ def get_config() -> ConfigDict:
     config.lessons.seconds = 10.0  # of each voice
 
     config.window = ConfigDict()
-    config.window.rows = 192  # contiguous rows seen and predicted at once
-    config.window.stride = 96  # rows from one training window to the next
-    config.window.eval_stride = 96  # the same in evaluation; smaller than rows: windows overlap
+    config.window.rows = 128  # contiguous rows seen and predicted at once
+    config.window.stride = 64  # rows from one training window to the next
+    config.window.eval_stride = 64  # the same in evaluation; smaller than rows: windows overlap
     config.window.edge = "shift"  # mask | clamp | shift | skip: what happens at a track's end
     config.window.overlap = "mean"  # mean | last: rows that several windows predict
 
     config.model = ConfigDict()
     config.model.name = "temporal_fusion"  # a file of models/; the other keys are its fields
-    config.model.width = 128  # of every state
-    config.model.layers = 2  # a stream
+    config.model.width = 64  # of every state
+    config.model.layers = 1  # a stream
     config.model.heads = 4  # of every attention
     config.model.stem_taps = 5  # rows that the convolutional stem spans
     config.model.dropout = 0.1  # share of activations
@@ -102,7 +102,7 @@ def get_config() -> ConfigDict:
     config.optimizer.plateau_patience = 0  # evaluations without a better score before that; 0: never
 
     config.train = ConfigDict()
-    config.train.steps = 1000  # batches
+    config.train.steps = 300  # batches
     config.train.batch_size = 16  # windows, all devices of all processes together
     config.train.mix = ()  # (("va", 8), ("expr", 8)): windows a batch of each training split; empty: the own
     config.train.standardize = True  # features by mean and deviation of the training rows

@@ -18,6 +18,8 @@ from abaw_jax.train.saved import Saved
 from abaw_jax.train.state import count
 from abaw_jax.train.writer import TIMINGS
 
+CODE = (".", "../configs")
+"""What a run depends on, from where the package lies."""
 CURVE, TRACK = "learning_curve.png", "trajectory.png"
 
 
@@ -113,6 +115,7 @@ def commit() -> str | None:
         return asked.stdout.strip()
 
     try:
-        return ask("rev-parse", "--short", "HEAD") + ("+" if ask("status", "--porcelain", "-uno") else "")
+        changed = ask("status", "--porcelain", "-uno", "--", *CODE)
+        return ask("rev-parse", "--short", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
