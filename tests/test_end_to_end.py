@@ -26,7 +26,10 @@ def small(task: str, root: Path, folder: Path) -> ConfigDict:
     return config
 
 
-@pytest.mark.parametrize("edition", [3, 6, 8, 10])
+OTHERS = [pytest.param(edition, marks=pytest.mark.full) for edition in (3, 6, 8)]
+
+
+@pytest.mark.parametrize("edition", [*OTHERS, 10])
 def test_the_corpus_of_an_edition_trains_unchanged(edition: int, tmp_path: Path):
     make(Plan(tmp_path / "corpus", SIZE, edition=edition), workers=1)
     assert train(small("va", tmp_path / "corpus", tmp_path), "va", tmp_path / "run") == 0
@@ -36,7 +39,8 @@ def test_the_corpus_of_an_edition_trains_unchanged(edition: int, tmp_path: Path)
     assert card["standards"] is None  # made without them: nothing to be held against
 
 
-@pytest.mark.parametrize("task", ["expr", pytest.param("au", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("task", ["expr", "au", "mtl"])
 def test_the_other_tasks_take_the_same_road(task: str, small_media: Path, tmp_path: Path, capfd):
     assert train(small(task, small_media, tmp_path), task, tmp_path / "run") == 0
     said = capfd.readouterr().out
@@ -56,7 +60,7 @@ def test_without_a_corpus_one_is_made_once(tmp_path: Path, capfd, monkeypatch):
     config = small("va", tmp_path, tmp_path)
     with config.ignore_type():
         config.corpus.root = None
-    config.synthetic.size, config.streams = "tiny", ("audio",)
+    config.synthetic.size = "tiny"
     assert train(config, "va", Path("run")) == 0
     first = capfd.readouterr().out
     assert "making a synthetic corpus in synthetic/tiny-edition10-seed0" in first

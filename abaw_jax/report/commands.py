@@ -39,10 +39,11 @@ def next_commands(card: Card) -> Iterator[Command]:
     """Score again, predict, take a modality away; and from the synthetic corpus on to the real one."""
     checkpoint = f"--checkpoint={card['workdir']}"
     yield Command("score the best checkpoint anew, track by track", (*PROGRAM, "--mode=evaluate", checkpoint))
-    yield Command(
-        "predict the test split; it says how to submit",
-        (*PROGRAM, "--mode=predict", checkpoint, "--split=test"),
-    )
+    if card.get("has_test", True):
+        yield Command(
+            "predict the test split; it says how to submit",
+            (*PROGRAM, "--mode=predict", checkpoint, "--split=test"),
+        )
     yield _other_streams(card)
     if card["standards"] is not None:
         yield _real_corpus(card)

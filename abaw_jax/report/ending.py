@@ -60,6 +60,7 @@ def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, An
         "task": config.task,
         "seed": config.seed,
         "corpus": str(run.data.corpus.root),
+        "has_test": any((task, split) == (config.task, "test") for task, _, split in run.data.corpus.splits),
         "streams": {stream: config[stream].to_dict() for stream in config.streams},
         "score": {"name": run.task.score, "value": score.score, "low": score.low, "high": score.high},
         "intervals": {key: {"score": i.score, "low": i.low, "high": i.high} for key, i in found.items()},

@@ -125,11 +125,17 @@ class Store:
         self.root = Path(root)
 
     def create(self, spec: FeatureSpec) -> Features:
-        """The folder of a spec, made if it is not there."""
+        """The folder of a spec, made if it is not there; what killed makers of it left goes."""
         path = self.root / spec.folder
         path.mkdir(parents=True, exist_ok=True)
         if not (path / SPEC_FILE).exists():
-            write_json(path / SPEC_FILE, spec.as_dict())
+            try:
+                write_json(path / SPEC_FILE, spec.as_dict())
+            except FileNotFoundError:
+                if not (path / SPEC_FILE).exists():  # else another process put it there and cleared up
+                    raise
+        for leftover in path.glob(f".{SPEC_FILE}.*.tmp"):
+            leftover.unlink(missing_ok=True)
         return Features(path, spec)
 
     def open(self, spec: FeatureSpec) -> Features:

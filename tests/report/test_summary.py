@@ -146,6 +146,10 @@ def test_what_the_run_changed_is_kept_where_it_is_compared():
     assert flags[1] not in words
 
 
+def test_nobody_is_sent_to_a_test_split_that_is_not_there():
+    assert not any("--split=test" in command.words for command in next_commands(card(has_test=False)))
+
+
 def test_what_was_chosen_for_a_small_corpus_is_not_taken_to_the_real_one():
     flags = ["--config.synthetic.size=tiny", "--config.train.steps=5", "--config.loss.va.mse=0.5"]
     real = list(next_commands(card(flags=flags)))[-1].words

@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from abaw_jax.store import features as store_features
 from abaw_jax.store.features import SPEC_FILE, Features, StaleFeatures, Store
 from abaw_jax.store.spec import FeatureSpec, Grid
 
@@ -67,6 +68,23 @@ def test_what_a_killed_writer_left_is_cleared_by_the_next(features: Features):
     assert features.tracks() == ()
     write(features)
     assert sorted(path.name for path in features.path.iterdir()) == [SPEC_FILE, "video1.json", "video1.npy"]
+
+
+def test_what_a_killed_maker_left_is_cleared_by_the_next(features: Features):
+    (features.path / f".{SPEC_FILE}.99999.tmp").write_bytes(b"half")
+    again = Store(features.path.parent).create(features.spec)
+    assert [path.name for path in again.path.iterdir()] == [SPEC_FILE]
+
+
+def test_a_folder_that_another_process_makes_at_the_same_time_is_theirs_too(tmp_path: Path, monkeypatch):
+    spec, write = FeatureSpec("clip", (2,), Grid(), {}), store_features.write_json
+
+    def beaten(path: Path, entries: dict) -> None:
+        write(path, entries)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(store_features, "write_json", beaten)
+    assert Store(tmp_path).create(spec).spec == spec
 
 
 def test_an_error_while_writing_leaves_nothing_behind(features: Features):
