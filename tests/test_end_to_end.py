@@ -26,10 +26,8 @@ def small(task: str, root: Path, folder: Path) -> ConfigDict:
     return config
 
 
-OTHERS = [pytest.param(edition, marks=pytest.mark.full) for edition in (3, 6, 8)]
-
-
-@pytest.mark.parametrize("edition", [*OTHERS, 10])
+@pytest.mark.full
+@pytest.mark.parametrize("edition", [3, 6, 8, 10])
 def test_the_corpus_of_an_edition_trains_unchanged(edition: int, tmp_path: Path):
     make(Plan(tmp_path / "corpus", SIZE, edition=edition), workers=1)
     assert train(small("va", tmp_path / "corpus", tmp_path), "va", tmp_path / "run") == 0

@@ -77,7 +77,7 @@ def shapes(tmp_path_factory) -> dict[str, Path]:
     }
 
 
-@pytest.fixture(scope="module", params=["contrast", pytest.param("prosody", marks=pytest.mark.full)])
+@pytest.fixture(scope="module", params=[pytest.param("contrast", marks=pytest.mark.full), "prosody"])
 def unbroken(request, shapes, tmp_path_factory):
     """(run, workdir) of a whole run."""
     run, workdir = make_run(config_of(request.param, shapes[request.param])), tmp_path_factory.mktemp("run")
