@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -40,6 +40,9 @@ _DRY_RUN = flags.DEFINE_bool(
 )
 
 
+_ALONE = flags.DEFINE_bool("alone", False, "Train each stream alone as well, to see what it adds.")
+
+
 def main(argv: Sequence[str]) -> int:
     """Hand the config over to what was asked for."""
     logging.getLogger().setLevel(logging.WARNING)  # absl lets everything through
@@ -58,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         return command.run(_CONFIG.value, _DRY_RUN.value)
     name = _config_name()
     workdir = Path(_WORKDIR.value or f"runs/{name.replace(':', '_')}")
-    return train(_CONFIG.value, name, workdir, _given(sys.argv[1:]))
+    return train(_CONFIG.value, name, workdir, _given(sys.argv[1:]), _ALONE.value)
 
 
 def keep_what_is_compiled() -> None:
@@ -82,18 +85,44 @@ def join_the_others() -> None:
     jax.distributed.initialize(None, *(None if number is None else int(number) for number in numbers))
 
 
-def train(config: ConfigDict, name: str, workdir: Path, given: Sequence[str] = ()) -> int:
-    """The whole road: corpus, features, training, scores, pictures; `name` and flags `given` say what of."""
+def train(
+    config: ConfigDict, name: str, workdir: Path, given: Sequence[str] = (), is_alone_too: bool = False
+) -> int:
+    """The whole road: corpus, features, training, scores, pictures; `name` and flags `given` say what of.
+
+    `is_alone_too` trains each stream alone as well, in folders beside it.
+    """
+    from abaw_jax.report.summary import show
+
+    code, card = _train_one(config, name, workdir, given)
+    if card is None:
+        return code
+    alone = {}
+    for stream in config.streams if is_alone_too and len(config.streams) > 1 else ():
+        other = config.copy_and_resolve_references()
+        other.streams, beside = (stream,), workdir.with_name(f"{workdir.name}_{stream}")
+        code, one = _train_one(other, name, beside, [*given, f"--config.streams={(stream,)}"])
+        if one is None:
+            return code
+        alone[stream] = one["score"] | {"rows": one["files"]["rows"]}
+    show(card | {"alone": alone})
+    return code
+
+
+def _train_one(
+    config: ConfigDict, name: str, workdir: Path, given: Sequence[str]
+) -> tuple[int, dict[str, Any] | None]:
+    """(exit code, the run's card); none of one that was stopped, of an encoder, in a second process."""
     from abaw_jax.train import command as training
     from abaw_jax.train.run import Run
 
     run = _run(config)
     code = training.run(run, workdir)
-    if code == 0 and isinstance(run, Run):
-        from abaw_jax.report.ending import finish
+    if code or not isinstance(run, Run):
+        return code, None
+    from abaw_jax.report.ending import finish
 
-        finish(run, workdir, name, given)
-    return code
+    return code, finish(run, workdir, name, given)
 
 
 def _run(config: ConfigDict) -> "Engine":

@@ -53,17 +53,20 @@ def small_media(tmp_path: Path) -> Path:
     return tmp_path / "corpus"
 
 
-def test_without_a_corpus_one_is_made_once(tmp_path: Path, capfd, monkeypatch):
+@pytest.mark.parametrize("is_alone_too", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_without_a_corpus_one_is_made_once(is_alone_too: bool, tmp_path: Path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = small("va", tmp_path, tmp_path)
     with config.ignore_type():
         config.corpus.root = None
     config.synthetic.size = "tiny"
-    assert train(config, "va", Path("run")) == 0
+    assert train(config, "va", Path("run"), is_alone_too=is_alone_too) == 0
     first = capfd.readouterr().out
     assert "making a synthetic corpus in synthetic/tiny-edition10-seed0" in first
     assert json.loads(Path("run/card.json").read_text())["standards"]["ceiling"]["va"]["score"] > 0.9
-    assert train(config, "va", Path("run")) == 0
+    assert ("video alone" in first) == is_alone_too
+    assert ("abaw compare run/evaluation/validation-2/rows.parquet" in first) == is_alone_too
+    assert train(config, "va", Path("run"), is_alone_too=is_alone_too) == 0
     again = capfd.readouterr().out
     assert "making" not in again
-    assert again[again.index("done after") :] == first[first.index("done after") :]
+    assert again[again.rindex("done after") :] == first[first.rindex("done after") :]

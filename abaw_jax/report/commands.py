@@ -44,7 +44,12 @@ def next_commands(card: Card) -> Iterator[Command]:
             "predict the test split; it says how to submit",
             (*PROGRAM, "--mode=predict", checkpoint, "--split=test"),
         )
-    yield _other_streams(card)
+    if alone := card.get("alone"):
+        best = max(alone.values(), key=lambda found: found["value"])
+        words = ("abaw", "compare", card["files"]["rows"], best["rows"], "--corpus", card["corpus"])
+        yield Command("whether the two are better than the better one, or by chance", words)
+    else:
+        yield _other_streams(card)
     if card["standards"] is not None:
         yield _real_corpus(card)
 

@@ -11,7 +11,6 @@ import jax
 from abaw_jax.corpus.synthetic.standard import read_standards
 from abaw_jax.report import card as cards
 from abaw_jax.report.standards import landmarks
-from abaw_jax.report.summary import show
 from abaw_jax.train.judge import Judged, judge
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved
@@ -23,25 +22,23 @@ CODE = (".", "../configs")
 CURVE, TRACK = "learning_curve.png", "trajectory.png"
 
 
-def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> None:
-    """Everything that is left to do once the last step is taken, as `name` and `flags` asked for it."""
+def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> dict[str, Any] | None:
+    """The card, once all that is left to do after the last step is done; of the one process that does it."""
     saved = Saved.find(workdir)
     if card := finished(workdir, saved.step):
-        if not jax.process_index():
-            show(card)
-        return
+        return None if jax.process_index() else card
     judged = judge(saved, run, "validation")
     if jax.process_index():
-        return
+        return None
     card = make_card(saved, run, judged, name) | {"flags": list(flags)}
     draw(card, judged, workdir)
     part = workdir / f"{cards.NAME}.part"
     part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     part.replace(workdir / cards.NAME)
-    show(card)
+    return card
 
 
-def finished(workdir: Path, step: int) -> cards.Card | None:
+def finished(workdir: Path, step: int) -> dict[str, Any] | None:
     """The card that is there, of this checkpoint and with all that it names."""
     path = workdir / cards.NAME
     if not path.is_file():

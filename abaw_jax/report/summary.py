@@ -92,12 +92,13 @@ def _table(card: Card, marks: Landmarks) -> Table:
     table.add_column(UNITS.get(own["name"], "score"), justify="right", no_wrap=True)
     table.add_column("95% interval", no_wrap=True)
     table.add_column()
-    known = _known(marks)
-    ranks = sorted([*known.items(), (RUN, own["value"])], key=lambda pair: -pair[1])
-    for name, score in ranks:
-        is_run = name == RUN
-        bar = Bar(max(0.0, score / ranks[0][1])) if known and ranks[0][1] > 0 else ""
-        interval, style = (_interval(own), "bold green") if is_run else ("", "")
+    ranks: dict[str, Card] = {name: {"value": score} for name, score in _known(marks).items()}
+    ranks |= {f"{stream} alone": found for stream, found in card.get("alone", {}).items()} | {RUN: own}
+    best = max(found["value"] for found in ranks.values())
+    for name, found in sorted(ranks.items(), key=lambda pair: -pair[1]["value"]):
+        is_run, score = name == RUN, found["value"]
+        bar = Bar(max(0.0, score / best)) if len(ranks) > 1 and best > 0 else ""
+        interval, style = _interval(found) if "low" in found else "", "bold green" if is_run else ""
         table.add_row(INDENT + name, f"{score:.3f}", interval, bar, style=style)
         for part, found in card["intervals"].items() if is_run else ():
             if part != own["name"]:

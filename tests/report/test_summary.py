@@ -146,6 +146,16 @@ def test_what_the_run_changed_is_kept_where_it_is_compared():
     assert flags[1] not in words
 
 
+def test_what_each_stream_does_alone_stands_in_the_table():
+    alone = {"audio": {"value": 0.3, "low": 0.2, "high": 0.4, "rows": "runs/va_audio/rows.parquet"}}
+    files = {"rows": "runs/va/rows.parquet", "checkpoints": "runs/va/checkpoints"}
+    shown = card(alone=alone, corpus="my corpus", files=files)
+    assert "audio alone 0.300 0.200 to 0.400" in " ".join(printed(shown).split())
+    words = next(c.words for c in next_commands(shown) if "compare" in c.words)
+    assert words[-1] == "my corpus"
+    assert "runs/va_audio/rows.parquet" in words
+
+
 def test_nobody_is_sent_to_a_test_split_that_is_not_there():
     assert not any("--split=test" in command.words for command in next_commands(card(has_test=False)))
 
