@@ -38,8 +38,6 @@ _OUT = flags.DEFINE_string("out", None, "Folder of what is evaluated or predicte
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say what would be done, how large it is and how long it takes."
 )
-
-
 _ALONE = flags.DEFINE_bool("alone", False, "Train each stream alone as well, to see what it adds.")
 
 
@@ -92,6 +90,8 @@ def train(
 
     `is_alone_too` trains each stream alone as well, in folders beside it.
     """
+    import jax
+
     from abaw_jax.report.summary import show
 
     code, card = _train_one(config, name, workdir, given)
@@ -105,14 +105,15 @@ def train(
         if one is None:
             return code
         alone[stream] = one["score"] | {"rows": one["files"]["rows"]}
-    show(card | {"alone": alone})
+    if jax.process_index() == 0:
+        show(card | {"alone": alone})
     return code
 
 
 def _train_one(
     config: ConfigDict, name: str, workdir: Path, given: Sequence[str]
 ) -> tuple[int, dict[str, Any] | None]:
-    """(exit code, the run's card); none of one that was stopped, of an encoder, in a second process."""
+    """(exit code, the run's card); none of one that was stopped, and none of an encoder."""
     from abaw_jax.train import command as training
     from abaw_jax.train.run import Run
 

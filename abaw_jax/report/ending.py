@@ -22,19 +22,18 @@ CODE = (".", "../configs")
 CURVE, TRACK = "learning_curve.png", "trajectory.png"
 
 
-def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> dict[str, Any] | None:
-    """The card, once all that is left to do after the last step is done; of the one process that does it."""
+def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> dict[str, Any]:
+    """The card, once all that is left to do after the last step is done; one process writes and draws."""
     saved = Saved.find(workdir)
     if card := finished(workdir, saved.step):
-        return None if jax.process_index() else card
+        return card
     judged = judge(saved, run, "validation")
-    if jax.process_index():
-        return None
     card = make_card(saved, run, judged, name) | {"flags": list(flags)}
-    draw(card, judged, workdir)
-    part = workdir / f"{cards.NAME}.part"
-    part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    part.replace(workdir / cards.NAME)
+    if jax.process_index() == 0:
+        draw(card, judged, workdir)
+        part = workdir / f"{cards.NAME}.part"
+        part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        part.replace(workdir / cards.NAME)
     return card
 
 
