@@ -123,7 +123,7 @@ def get_config() -> ConfigDict:
     config.evaluation.smoothing = "none"  # none | box | gaussian | median
     config.evaluation.smoothing_s = 0.0  # width of the smoothing in seconds
     config.evaluation.tune = (
-        "nothing"  # of --mode=evaluate: nothing | smoothing | thresholds, on training folds
+        "nothing"  # nothing | smoothing | thresholds: on training folds, when a checkpoint is judged
     )
     config.evaluation.folds = 5  # of the training split, by video
     config.evaluation.resamples = 1000  # bootstrap resamples over tracks

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from abaw_jax.train.engine import Engine
 
 FROM_CHECKPOINT = ("evaluate", "predict")
-_CONFIG = config_flags.DEFINE_config_file("config", None, "File of the config, as configs/va.py or :variant.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "File of the config, as configs/va.py; with a variant configs/va.py:real."
+)
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "extract", "evaluate", "predict"], "What to do.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/<name of the config>.")
 _CHECKPOINT = flags.DEFINE_string(

@@ -1,9 +1,9 @@
 """The embedded encoder of voices, trained on synthetic ones: how they speak, and what is heard of the mouth.
 
 python -m abaw_jax.main --config=configs/tiny_whisper.py
-abaw export runs/tiny_whisper --out abaw_jax/encoders/tiny/whisper
+abaw export runs/tiny_whisper --out runs/tiny_whisper/encoder
 
-Needs nothing but time: 1,200 voices of ten seconds are synthesised first.
+Needs nothing but time, half an hour on two cores: 1,200 voices of ten seconds are synthesised first.
 """
 
 from ml_collections import ConfigDict

@@ -27,7 +27,10 @@ def main() -> int:
     )
     parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help="one of the above")
     parser.add_argument(
-        "--rounds", type=int, default=5, help="measurements of each side, in turn (%(default)s)"
+        "--rounds",
+        type=int,
+        default=5,
+        help="measurements of each side, in turn (%(default)s)",
     )
     asked = next((word for word in sys.argv[1:] if word in BENCHMARKS), None)
     benchmark = importlib.import_module(f"abaw_jax.bench.{asked}") if asked else None

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 COMMANDS = {
     "check": "read a corpus and say what is in it and what is wrong with it",
     "synth": "make a synthetic corpus that is true to the organisers' files",
-    "convert": "make published pickles into encoders that can be read without running them",
-    "export": "write an encoder that was trained here as the files that every loader of it reads",
+    "convert": "turn weights that are published as pickles into safetensors (needs torch)",
+    "export": "write an encoder that was trained here as a folder in Hugging Face layout",
     "info": "say what this machine has: versions, devices, codecs, encoders, feature store",
     "compare": "say whether one run is better than another, by a paired bootstrap over tracks",
     "submit": "turn predictions into the organisers' file, or validate one",

@@ -129,7 +129,7 @@ def test_what_to_type_next_follows_from_the_run():
     assert commands[1].endswith("--mode=predict --checkpoint=runs/va --split=test")
     assert "--config.streams=('audio',)" in list(next_commands(card()))[2].words
     assert "--config.corpus.root=/path/to/Aff-Wild2" in commands[3]
-    assert "--config.video.encoder=openai/clip-vit-large-patch14" in commands[3]
+    assert "--config=configs/va.py:real" in commands[3]
     workdirs = [command.rpartition("--workdir=")[2] for command in commands[2:]]
     assert len({"runs/va", *workdirs}) == 3  # another run's folder would be refused
 
