@@ -16,6 +16,7 @@ from abaw_jax.bench.timing import report
 from abaw_jax.report.card import NAME, read_card
 from abaw_jax.report.standards import landmarks, way
 
+ABAW = "import sys; from abaw_jax.cli import main; sys.exit(main())"
 TASKS = ("va", "expr", "au", "mtl")
 STREAMS = {"both": "('video', 'audio')", "video": "('video',)", "audio": "('audio',)"}
 
@@ -83,5 +84,5 @@ def _lead(out: Path, task: str, seed: int, alone: str) -> dict[str, float]:
     cards = [read_card(_folder(out, task, seed, streams) / NAME) for streams in ("both", alone)]
     rows = [card["files"]["rows"] for card in cards]
     words = ["compare", *rows, "--corpus", cards[0]["corpus"], "--task", task, "--json"]
-    asked = [sys.executable, "-m", "abaw_jax.cli", *words]
-    return json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)[task]
+    asked = [sys.executable, "-c", ABAW, *words]
+    return json.loads(subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout)[task]
