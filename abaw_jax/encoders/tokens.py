@@ -1,14 +1,16 @@
 """A small tokenizer in CLIP's own format: byte pairs, merged as often as a few hundred sentences need."""
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """What CLIP's tokenizer takes for a word (arXiv 2103.00020; as its reference class splits)."""
-MOST_TOKENS = 4096
+Pieces = tuple[str, ...]
 
 
 def write_tokenizer(folder: Path, sentences: Sequence[str], length: int) -> int:
@@ -19,7 +21,7 @@ def write_tokenizer(folder: Path, sentences: Sequence[str], length: int) -> int:
     from tokenizers import pre_tokenizers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = _merges(sentences, alphabet)
+    merges = _merges(sentences)
     tokens = [*alphabet, *(letter + WORD_END for letter in alphabet)]
     tokens += dict.fromkeys(a + b for a, b in merges if a + b not in set(tokens))
     tokens += [START, END]
@@ -32,16 +34,44 @@ def write_tokenizer(folder: Path, sentences: Sequence[str], length: int) -> int:
     return len(tokens)
 
 
-def _merges(sentences: Sequence[str], alphabet: Sequence[str]) -> list[tuple[str, str]]:
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+def _merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs in the order in which they are joined: the commonest first, of such the first by name.
 
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix=WORD_END))
+    Written out here because the library's own trainer breaks ties as its hash maps fall.
+    """
+    counts = Counter(word for sentence in sentences for word in _words(sentence))
+    spelt = {word: (*word[:-1], word[-1] + WORD_END) for word in counts}
+    merges: list[tuple[str, str]] = []
+    while pairs := _pairs(spelt, counts):
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        spelt = {word: _joined(pieces, best) for word, pieces in spelt.items()}
+    return merges
+
+
+def _words(sentence: str) -> list[str]:
+    """Each spelt in letters that stand for its bytes."""
+    from tokenizers import Regex, pre_tokenizers
+
     words = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
-    spelt = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, spelt])
-    trainer = trainers.BpeTrainer(
-        vocab_size=MOST_TOKENS, min_frequency=1, initial_alphabet=list(alphabet),
-        end_of_word_suffix=WORD_END, show_progress=False,
-    )  # fmt: skip
-    tokenizer.train_from_iterator([sentence.lower() for sentence in sentences], trainer)
-    return [tuple(merge) for merge in json.loads(tokenizer.to_str())["model"]["merges"]]
+    letters = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    spelt = pre_tokenizers.Sequence([words, letters]).pre_tokenize_str(sentence.lower())
+    return [word for word, _ in spelt]
+
+
+def _pairs(spelt: Mapping[str, Pieces], counts: Mapping[str, int]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for word, pieces in spelt.items():
+        for pair in itertools.pairwise(pieces):
+            found[pair] += counts[word]
+    return found
+
+
+def _joined(pieces: Pieces, pair: tuple[str, str]) -> Pieces:
+    out: list[str] = []
+    for piece in pieces:
+        if out and (out[-1], piece) == pair:
+            out[-1] += piece
+        else:
+            out.append(piece)
+    return tuple(out)
