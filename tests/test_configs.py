@@ -11,12 +11,13 @@ from ml_collections import ConfigDict
 
 from abaw_jax.defaults import get_config as defaults
 from abaw_jax.encoders.blank import open_blank
+from abaw_jax.inputs.lessons import LEARNS
 from abaw_jax.inputs.source import example
 from abaw_jax.store.spec import FeatureSpec, Grid
 from abaw_jax.tasks.frames import PARTS, Stats
 from abaw_jax.train.data import quotas, window_spec
 from abaw_jax.train.engine import compute_dtype
-from abaw_jax.train.lessons import LEARNS, make_lesson_task
+from abaw_jax.train.lessons import make_lesson_task
 from abaw_jax.train.optim import make_optimizer, make_shares
 from abaw_jax.train.run import make_task
 from abaw_jax.train.state import fresh

@@ -34,11 +34,11 @@ def run(args: argparse.Namespace) -> int:
     nothing = Lessons({})
     lesson_run = LessonRun.of(config, open_blank(config.model.name, compute_dtype(config)), nothing, nothing)
     state = saved.state(lesson_run)
-    params = state.params if state.ema is None else state.ema
     entry = next(e for e in saved.notes["history"] if e["step"] == saved.step)
     notes = {"trained": f"abaw_jax, task {config.task}, step {saved.step}", "scores": entry["scores"]}
     prefix = PREFIXES[LEARNS[config.task]]
-    written = write_encoder(params["network"], prefix, open_named(config.model.name), args.out, notes)
+    network, shape = state.evaluated["network"], open_named(config.model.name)
+    written = write_encoder(network, prefix, shape, args.out, notes)
     encoder = load(args.out)
     print(f"sha256 {sha256_of(written)}  {written}")
     print(f"{args.out}: loads; {encoder.modality}, {encoder.shape[0]} numbers a vector")

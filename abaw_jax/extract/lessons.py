@@ -17,7 +17,7 @@ from abaw_jax.corpus.synthetic.lessons import Lessons as Plan
 from abaw_jax.encoders import clip, whisper
 from abaw_jax.encoders.files import Checkpoint
 from abaw_jax.encoders.load import open_named
-from abaw_jax.inputs.lessons import LEARNS, Lessons
+from abaw_jax.inputs.lessons import Lessons, check_learner
 from abaw_jax.nn.backbones.clip import Config as ClipConfig
 from abaw_jax.nn.backbones.whisper import Config as WhisperConfig
 from abaw_jax.progress import OnProgress, silent
@@ -47,9 +47,7 @@ def open_lessons(config: ConfigDict, show: OnProgress = silent) -> tuple[Lessons
 
 def _check(checkpoint: Checkpoint, config: ConfigDict) -> None:
     """Before anything is drawn, which takes long."""
-    found, expected = checkpoint.config.get("model_type"), LEARNS[config.task]
-    if found != expected:
-        raise ValueError(f"model.name: found a {found}, expected a {expected} for task {config.task}")
+    check_learner(config.task, checkpoint.config.get("model_type"))
     if config.task == "prosody":
         seconds = WhisperConfig.from_json(checkpoint.config).max_source_positions * whisper.STRIDE
         seconds /= whisper.SAMPLE_RATE_HZ

@@ -12,6 +12,12 @@ LEARNS = {"contrast": "clip", "prosody": "whisper"}
 """Task ▶ which kind of encoder it trains."""
 
 
+def check_learner(task: str, kind: str | None) -> None:
+    """Each task trains one kind of encoder."""
+    if kind != LEARNS[task]:
+        raise ValueError(f"model.name: found a {kind}, expected a {LEARNS[task]} for task {task}")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lessons:
     """Its own plan: window k is lesson k."""

@@ -11,6 +11,7 @@ import jax
 from abaw_jax.corpus.synthetic.standard import read_standards
 from abaw_jax.report import card as cards
 from abaw_jax.report.standards import landmarks
+from abaw_jax.store.writer import write_json
 from abaw_jax.train.judge import Judged, judge
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved
@@ -31,9 +32,7 @@ def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> dic
     card = make_card(saved, run, judged, name) | {"flags": list(flags)}
     if jax.process_index() == 0:
         draw(card, judged, workdir)
-        part = workdir / f"{cards.NAME}.part"
-        part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        part.replace(workdir / cards.NAME)
+        write_json(workdir / cards.NAME, card)
     return card
 
 

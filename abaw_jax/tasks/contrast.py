@@ -5,7 +5,7 @@ each other's positives (rows of the target add up to one), as nothing tells them
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from abaw_jax.labels import ACTION_UNITS
 from abaw_jax.tasks.fit import Sums, fit_sums, r_squared
-from abaw_jax.tasks.task import NO_STATS, NoStats
+from abaw_jax.tasks.task import NO_STATS, NoStats, Variables
 from abaw_jax.types import Batch, Outputs
 
 LARGEST_SCALE = 100.0
@@ -55,11 +55,11 @@ class ContrastTask:
         size, length = config.vision.image_size, config.text.max_position_embeddings
         return {"image": np.zeros((1, size, size, 3), np.uint8), "text": np.zeros((1, 1, length), np.int32)}
 
-    def init(self, rng: Array, batch: Batch) -> Mapping[str, Any]:
+    def init(self, rng: Array, batch: Batch) -> Variables:
         """Fresh variables."""
         return self.model.init(rng, batch["image"], batch["text"][:, 0])
 
-    def loss(self, variables: Mapping[str, Any], batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
         """(what is minimised, its parts)."""
         text = batch["text"]
         kind = jax.random.randint(rng, (len(text),), 0, text.shape[1])
@@ -72,7 +72,7 @@ class ContrastTask:
         parts = {"loss/contrast": contrast, "loss/au": muscles, "scale": scale}
         return contrast + self.au_share * muscles, parts
 
-    def predict(self, variables: Mapping[str, Any], batch: Batch) -> Outputs:
+    def predict(self, variables: Variables, batch: Batch) -> Outputs:
         """Sums over the real rows: how well muscles are told, and how often a sentence finds its image."""
         ids = batch["text"][:, 0]
         out = self.model.apply(variables, batch["image"], ids)

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Array
 
 from abaw_jax import losses
+from abaw_jax.tasks.task import Variables
 from abaw_jax.types import Batch, Outputs, mask_key
 
 PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
 """Task of a config ▶ what is predicted."""
-Variables = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How a voice speaks, told from its states: pitch, energy, tilt, and what can be heard of the mouth."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float
 
 from abaw_jax.tasks.fit import Sums, fit_sums, r_squared
-from abaw_jax.tasks.task import NO_STATS, NoStats
+from abaw_jax.tasks.task import NO_STATS, NoStats, Variables
 from abaw_jax.types import Batch, Outputs
 
 PROSODY = ("pitch", "energy", "tilt", "open", "smile", "frown")
@@ -47,11 +47,11 @@ class ProsodyTask:
         config = self.model.network.config
         return {"mel": np.zeros((1, 2 * config.max_source_positions, config.num_mel_bins), np.float16)}
 
-    def init(self, rng: Array, batch: Batch) -> Mapping[str, Any]:
+    def init(self, rng: Array, batch: Batch) -> Variables:
         """Fresh variables."""
         return self.model.init(rng, batch["mel"])
 
-    def loss(self, variables: Mapping[str, Any], batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
         """(what is minimised, its parts)."""
         told, wanted, heard = self._told(variables, batch)
         error = jnp.square((told[..., :-1] - wanted) / np.float32(SPREAD)[None, None]).mean(axis=-1)
@@ -59,7 +59,7 @@ class ProsodyTask:
         hearing = optax.sigmoid_binary_cross_entropy(told[..., -1], heard.astype(jnp.float32)).mean()
         return prosody + hearing, {"loss/prosody": prosody, "loss/hearing": hearing}
 
-    def predict(self, variables: Mapping[str, Any], batch: Batch) -> Outputs:
+    def predict(self, variables: Variables, batch: Batch) -> Outputs:
         """Sums over what is heard of the real voices."""
         told, wanted, heard = self._told(variables, batch)
         mask = (heard & batch["is_real"][:, None]).reshape(-1)
@@ -70,7 +70,7 @@ class ProsodyTask:
         each = r_squared(sums)
         return {"r2": float(each.mean()), "controls": dict(zip(PROSODY, each.tolist(), strict=True))}
 
-    def _told(self, variables: Mapping[str, Any], batch: Batch) -> tuple[Array, Array, Array]:
+    def _told(self, variables: Variables, batch: Batch) -> tuple[Array, Array, Array]:
         """(what is told, what was so, where it is heard), each at the states' times."""
         told = self.model.apply(variables, batch["mel"])
         rows = batch["prosody"].shape[1]

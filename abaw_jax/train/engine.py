@@ -96,6 +96,12 @@ class Engine(abc.ABC):
         return jax.jit(several, donate_argnums=0, out_shardings=(self.places, None))
 
     @functools.cached_property
+    def predictor(self):
+        """The compiled prediction, of parameters and a batch; the same on every device."""
+        everywhere = sharding.everywhere(self.mesh)
+        return jax.jit(lambda p, batch: self.task.predict({"params": p}, batch), out_shardings=everywhere)
+
+    @functools.cached_property
     def _optimizer(self):
         return make_optimizer(self.config.optimizer, self.config.train.steps)
 

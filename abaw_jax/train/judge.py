@@ -62,7 +62,8 @@ def judge(saved: Saved, run: Run, split: str, is_scored: bool = True, out: Path 
     """Predict every row of a split and write what comes of it."""
     check_features(saved.notes, run.specs, saved.run_folder)
     out = out or saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
-    part = open_part(run.data, run.config, run.task.parts, split, for_training=False)
+    where = run.data, run.config, run.task.parts
+    part = run.validation if split == "validation" else open_part(*where, split, for_training=False)
     with progress("predict") as show:
         judge = Judge(run, saved.state(run), show)
         tuned = judge.tuned

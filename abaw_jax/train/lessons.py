@@ -11,13 +11,12 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from abaw_jax.inputs.lessons import LEARNS, Lessons
+from abaw_jax.inputs.lessons import Lessons, check_learner
 from abaw_jax.inputs.loader import Loader, Pool, evaluation_batches
 from abaw_jax.inputs.order import Order
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.tasks.contrast import ContrastTask, ImageText
 from abaw_jax.tasks.prosody import ProsodyTask, Voice
-from abaw_jax.train import sharding
 from abaw_jax.train.engine import Engine, make_mesh
 from abaw_jax.train.state import State
 from abaw_jax.types import Array, Batch
@@ -36,9 +35,7 @@ class Blank(Protocol):
 
 def make_lesson_task(config: ConfigDict, blank: Blank) -> LessonTask:
     """The network with the loss of the config's task."""
-    if blank.kind != LEARNS[config.task]:
-        expected = f"a {LEARNS[config.task]} for task {config.task}"
-        raise ValueError(f"model.name: found a {blank.kind}, expected {expected}")
+    check_learner(config.task, blank.kind)
     if config.task == "prosody":
         return ProsodyTask(Voice(blank.network, blank.prepare))
     return ContrastTask(ImageText(blank.network, blank.prepare), config.loss.contrast.au)
@@ -79,17 +76,11 @@ class LessonRun(Engine):
 
     def scores(self, state: State, show: OnProgress = silent) -> dict[str, Any]:
         """On the lessons held back, from sums over their batches."""
-        params = state.params if state.ema is None else state.ema
         held, size = self.validation, self.config.train.batch_size
         where = jax.process_index(), jax.process_count(), self.config.train.threads
         total: dict[str, np.ndarray] = {}
         for number, batch in enumerate(evaluation_batches(held, held, size, *where)):
             show("scoring", min(number * size, len(held)), len(held))
-            for name, value in self._predict(params, self.put(batch)).items():
+            for name, value in self.predictor(state.evaluated, self.put(batch)).items():
                 total[name] = total.get(name, 0.0) + np.asarray(value, np.float64)
         return self.task.scores(total)
-
-    @functools.cached_property
-    def _predict(self):
-        everywhere = sharding.everywhere(self.mesh)
-        return jax.jit(lambda p, batch: self.task.predict({"params": p}, batch), out_shardings=everywhere)

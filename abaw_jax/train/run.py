@@ -129,18 +129,11 @@ class Run(Engine):
 
     def predict(self, part: Part, state: State, show: OnProgress = silent) -> RowTable:
         """Rows of a split, as the windows say; NaN where no window reaches."""
-        params = state.params if state.ema is None else state.ema
         where = jax.process_index(), jax.process_count(), self.config.train.threads
         size = self.config.train.batch_size
         batches = _told(evaluation_batches(part.source, part.plan, size, *where), len(part.plan), size, show)
-        return predict_rows(
-            self._predict, params, batches, self.put, part.source.timelines, part.plan, self.task.parts
-        )
-
-    @functools.cached_property
-    def _predict(self):
-        everywhere = sharding.everywhere(self.mesh)
-        return jax.jit(lambda p, batch: self.task.predict({"params": p}, batch), out_shardings=everywhere)
+        place = part.source.timelines, part.plan, self.task.parts
+        return predict_rows(self.predictor, state.evaluated, batches, self.put, *place)
 
     def _put_windows(self, windows):
         return sharding.put(windows, sharding.over_batch(self.mesh, axis=1))

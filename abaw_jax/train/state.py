@@ -22,6 +22,11 @@ class State:
     skipped: Array
     """Updates in a row that were left out because something was not finite."""
 
+    @property
+    def evaluated(self) -> Any:
+        """The moving average where there is one, else the parameters."""
+        return self.params if self.ema is None else self.ema
+
 
 def fresh(params: Any, optimizer: optax.MultiSteps, has_ema: bool) -> State:
     """Before the first step."""

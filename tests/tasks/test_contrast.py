@@ -67,17 +67,6 @@ def variables(task: ContrastTask):
     return drawn(task.init, make_batch())
 
 
-@pytest.fixture(scope="module")
-def measure(task):
-    """`measure(variables, batch, rng)` ▶ ((loss, what is shown), gradients)"""
-    return jax.jit(jax.value_and_grad(task.loss, has_aux=True))
-
-
-@pytest.fixture(scope="module")
-def predict(task):
-    return jax.jit(task.predict)
-
-
 def by_definition(image: np.ndarray, text: np.ndarray, ids: np.ndarray, scale: float) -> float:
     """Word by word, in float64: the mean over all that fits of how surprising it is, from either side."""
     image, text = (np.asarray(x, np.float64) for x in (image, text))

@@ -41,17 +41,6 @@ def variables(task: ProsodyTask):
     return drawn(task.init, make_batch())
 
 
-@pytest.fixture(scope="module")
-def measure(task):
-    """`measure(variables, batch, rng)` ▶ ((loss, what is shown), gradients)"""
-    return jax.jit(jax.value_and_grad(task.loss, has_aux=True))
-
-
-@pytest.fixture(scope="module")
-def predict(task):
-    return jax.jit(task.predict)
-
-
 def told_by(task: ProsodyTask, variables, batch) -> np.ndarray:
     return np.asarray(jax.jit(task.model.apply)(variables, batch["mel"]), np.float64)
 
