@@ -130,6 +130,15 @@ def get_config() -> ConfigDict:
     return config
 
 
+def in_size(config: ConfigDict, variant: str, *others: str) -> ConfigDict:
+    """A config's variant: `tiny` as it is, `real` at full size; `others` it has seen to itself."""
+    if variant == "real":
+        return at_full_size(config)
+    if variant not in ("tiny", *others):
+        raise ValueError(f"found the variant {variant!r}, expected {', '.join(('tiny', *others))} or real")
+    return config
+
+
 def at_full_size(config: ConfigDict) -> ConfigDict:
     """Sizes and encoders for a real corpus and a GPU, in place of those that two cores train in minutes.
 

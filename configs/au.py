@@ -10,8 +10,8 @@ encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, 
 
 from ml_collections import ConfigDict
 
-from abaw_jax.defaults import at_full_size
 from abaw_jax.defaults import get_config as defaults
+from abaw_jax.defaults import in_size
 
 
 def get_config(variant: str = "tiny") -> ConfigDict:
@@ -19,8 +19,4 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config = defaults()
     config.task = "au"
     config.loss.au.soft_f1 = 0.5
-    if variant == "real":
-        return at_full_size(config)
-    if variant != "tiny":
-        raise ValueError(f"found the variant {variant!r}, expected tiny or real")
-    return config
+    return in_size(config, variant)

@@ -11,8 +11,8 @@ encoders named in `abaw_jax.defaults.at_full_size`, from the hub or as folders, 
 
 from ml_collections import ConfigDict
 
-from abaw_jax.defaults import at_full_size
 from abaw_jax.defaults import get_config as defaults
+from abaw_jax.defaults import in_size
 
 
 def get_config(variant: str = "tiny") -> ConfigDict:
@@ -21,11 +21,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config.task = "mtl"
     config.loss.expr.class_weights = "sqrt_inverse"
     config.loss.au.soft_f1 = 0.5
-    if variant == "real":
-        return at_full_size(config)
     if variant == "mixed":
         config.train.batch_size = 18
         config.train.mix = (("va", 6), ("expr", 6), ("au", 6))
-    elif variant != "tiny":
-        raise ValueError(f"found the variant {variant!r}, expected tiny, mixed or real")
-    return config
+    return in_size(config, variant, "mixed")
