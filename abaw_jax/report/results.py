@@ -72,7 +72,8 @@ def markdown(found: Sequence[System]) -> list[str]:
 
 def _identity(card: Card) -> list[Any]:
     streams = {name: (stream["encoder"], stream.get("view")) for name, stream in card["streams"].items()}
-    return [*(card[key] for key in SAME), streams]
+    flags = sorted(flag for flag in card.get("flags", ()) if not flag.startswith("--config.seed="))
+    return [*(card[key] for key in SAME), streams, flags]
 
 
 def _line(system: System) -> str:

@@ -71,6 +71,7 @@ def test_a_seed_that_was_run_twice_is_one_seed(tmp_path: Path, capsys):
     [
         {"config": "va2"}, {"streams": CLIP}, {"rows": 99}, {"steps": 21},
         {"streams": CLIP | {"audio": {"encoder": "mfcc", "view": None}}},
+        {"flags": ["--config.seed=1", "--config.optimizer.learning_rate=1e-4"]},
     ],
 )  # fmt: skip
 def test_what_differs_in_more_than_the_seed_is_another_system(other: dict, tmp_path: Path, capsys):
