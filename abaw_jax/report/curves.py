@@ -53,7 +53,7 @@ def learning_curve(
 
 @mpl.rc_context(STYLE)
 def trajectory(table: RowTable, truth: Truth, out: Path, track: str | None = None) -> None:
-    """One track's predictions and labels over time; without `track`, the one whose labels vary most."""
+    """One track's predictions and labels over time; without `track`, the one that tells most."""
     scene = Scene.of(table, truth, most_telling(table, truth) if track is None else track)
     tasks = [task for task in scene.rows.tasks for _ in range(len(VA) if task == "va" else 1)]
     heights = [HEIGHTS_INCHES[task] for task in tasks]

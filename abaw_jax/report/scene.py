@@ -54,15 +54,33 @@ class Scene:
 
 
 def most_telling(table: RowTable, truth: Truth) -> str:
-    """The track whose labels vary most where there was a face or a sound to tell by; the first of equals."""
+    """The track in which labels and predictions vary most; of equals that of the labels, then the first.
+
+    A covered face or a lost sound has a vector too: only what is said of it tells that nothing was shown.
+    """
     if not table.tracks:
         raise ValueError("the table of predictions has no rows, expected some of a track to draw")
     return max(table.tracks, key=lambda name: _variation(_track(table, name), truth))
 
 
-def _variation(rows: RowTable, truth: Truth) -> float:
-    at = np.where(rows.no_face & rows.no_sound, -1, truth.locate(rows))
-    return sum(_spread(task, *_labels(truth, task, at)) for task in _shared(rows, truth))
+def _variation(rows: RowTable, truth: Truth) -> tuple[float, float]:
+    """(of labels or predictions, whichever vary less; of labels)."""
+    at, both, labelled = np.where(rows.no_face & rows.no_sound, -1, truth.locate(rows)), 0.0, 0.0
+    for task in _shared(rows, truth):
+        values, mask = _labels(truth, task, at)
+        of_labels = _spread(task, values, mask)
+        is_said = rows.predicted(task).reshape(-1, *(1,) * (mask.ndim - 1))
+        both += min(of_labels, _spread(task, _said(rows, task), mask & is_said))
+        labelled += of_labels
+    return both, labelled
+
+
+def _said(rows: RowTable, task: str) -> np.ndarray:
+    """Predictions as labels are: affect, a class, units on or off."""
+    values = getattr(rows, task)
+    if task == "va":
+        return values
+    return values.argmax(axis=1) if task == "expr" else (values > 0.5).astype(np.int8)
 
 
 def _spread(task: str, values: np.ndarray, is_valid: np.ndarray) -> float:

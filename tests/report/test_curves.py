@@ -1,5 +1,6 @@
 """The pictures of a run: what is read, which track is chosen, what is drawn, odd cases too."""
 
+import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -173,6 +174,14 @@ def test_the_most_telling_track_varies_where_there_was_something_to_tell_by():
     assert most_telling(table, truth) == "x"
     few = truth.take(np.flatnonzero((truth.track == 1) | (truth.row < 4)))
     assert most_telling(table, few) == "y"
+
+
+def test_a_track_of_which_the_same_is_said_throughout_tells_less():
+    table, truth = truth_and_table(("flat", "lively"), (1.0, 0.6))
+    is_flat = table.track == 0
+    flat = dataclasses.replace(table, va=np.where(is_flat[:, None], np.float32(0.2), table.va))
+    assert most_telling(table, truth) == "flat"
+    assert most_telling(flat, truth) == "lively"
 
 
 def test_odd_tables_are_drawn_or_refused(tmp_path: Path, drawn):
