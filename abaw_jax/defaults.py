@@ -40,6 +40,9 @@ def get_config() -> ConfigDict:
     config.extract.dtype = "float32"  # what encoders compute in; bfloat16 on GPUs and TPUs
     config.extract.threads = 2  # that read, decode and resize
 
+    config.fold = 0  # 0: the official split; 1, 2, …: learn from all but that fold of the training videos
+    config.folds = 6  # the official split and five of the training videos
+
     config.task = "va"  # va | expr | au | mtl; of encoders that are trained here: contrast | prosody
 
     config.lessons = ConfigDict()  # what such encoders learn from: synthetic faces or voices
@@ -51,6 +54,7 @@ def get_config() -> ConfigDict:
 
     config.window = ConfigDict()
     config.window.rows = 128  # contiguous rows seen and predicted at once
+    config.window.targets = "all"  # all | last | middle: which of its rows a window predicts
     config.window.stride = 64  # rows from one training window to the next
     config.window.eval_stride = 64  # the same in evaluation; smaller than rows: windows overlap
     config.window.edge = "shift"  # mask | clamp | shift | skip: what happens at a track's end
@@ -74,16 +78,35 @@ def get_config() -> ConfigDict:
     config.loss.va.l1 = 0.0  # share of the absolute error
     config.loss.va.over = "pooled"  # window | batch | pooled: rows that make one CCC
     config.loss.expr = ConfigDict()
-    config.loss.expr.class_weights = "sqrt_inverse"  # none | inverse | sqrt_inverse | effective: by counts
+    config.loss.expr.class_weights = "sqrt_inverse"  # none | inverse | sqrt_inverse | effective | complement
     config.loss.expr.label_smoothing = 0.0  # share of a label that all classes get
     config.loss.expr.focal_gamma = 0.0  # how much less sure rows count; 0: all the same
+    config.loss.expr.coarse = 0.0  # share of the cross entropy of neutral, happy, surprised, negative, other
     config.loss.au = ConfigDict()
     config.loss.au.positive_weights = "none"  # none | sqrt_ratio | ratio: of silent to active rows, by counts
+    config.loss.au.class_weights = "none"  # of units, by their active rows: as of expressions
+    config.loss.au.weights = ()  # of units, instead: twelve numbers
     config.loss.au.focal_gamma = 0.0  # how much less sure rows count; 0: all the same
     config.loss.au.soft_f1 = 0.0  # share of 1 - F1 of probabilities
     config.loss.contrast = ConfigDict()
     config.loss.contrast.au = 4.0  # share of the squared error of muscles, beside image and sentence
     config.loss.shares = ConfigDict({"va": 1.0, "expr": 1.0, "au": 1.0})  # of the parts of mtl
+
+    config.text = ConfigDict()  # what faces are held against in words, beside their labels
+    config.text.prompts = "none"  # none | expressions | states: see abaw_jax/prompts.py
+    config.text.encoder = "tiny-clip"  # whose text tower reads them: that of the faces
+    config.text.share = 0.1  # of the loss
+    config.text.scale = 100.0  # of cosines, before softmax
+    config.text.positives = "same"  # of expressions: same | own: are windows of one class positives
+
+    config.augment = ConfigDict()  # what is done to features while a model learns
+    config.augment.noise = 0.0  # deviation of what is added, in units of the feature's own where standardized
+    config.augment.warp = (
+        0.0  # how far the middle of a window moves in time, as a share of the way to its end
+    )
+    config.augment.mixup = 0.0  # both parameters of the beta distribution of the shares; 0: none
+    config.augment.modality_dropout = 0.0  # how often a whole stream of a window is hidden, never all of them
+    config.augment.bands = 0  # of sound: up to so many neighbouring numbers of every vector are zeros
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3  # the highest
@@ -94,6 +117,7 @@ def get_config() -> ConfigDict:
     config.optimizer.beta1 = 0.9  # of AdamW
     config.optimizer.beta2 = 0.98  # of AdamW
     config.optimizer.clip_norm = 1.0  # of the whole gradient; 0: not clipped
+    config.optimizer.clip_value = 0.0  # of every number of it; 0: not clipped
     config.optimizer.accumulate = 1  # batches that make one update
     config.optimizer.ema_decay = 0.0  # moving average that is evaluated instead; 0: none
     config.optimizer.rates = ()  # (pattern of a parameter's name, share of the rate) pairs; 0 freezes
@@ -127,16 +151,20 @@ def get_config() -> ConfigDict:
     )
     config.evaluation.folds = 5  # of the training split, by video
     config.evaluation.resamples = 1000  # bootstrap resamples over tracks
+    config.evaluation.ensemble = "mean"  # mean | ccc_centred: how several checkpoints make one prediction
     return config
 
 
 def in_size(config: ConfigDict, variant: str, *others: str) -> ConfigDict:
     """A config's variant: `tiny` as it is, `real` at full size; `others` it has seen to itself."""
-    if variant == "real":
-        return at_full_size(config)
-    if variant not in ("tiny", *others):
-        raise ValueError(f"found the variant {variant!r}, expected {', '.join(('tiny', *others))} or real")
-    return config
+    check_variant(variant, "tiny", *others, "real")
+    return at_full_size(config) if variant == "real" else config
+
+
+def check_variant(variant: str, *known: str) -> None:
+    """An unknown one is an error with those there are."""
+    if variant not in known:
+        raise ValueError(f"found the variant {variant!r}, expected one of: {', '.join(known)}")
 
 
 def at_full_size(config: ConfigDict) -> ConfigDict:
@@ -163,6 +191,7 @@ def face_stream(encoder: str) -> ConfigDict:
     stream.view = placeholder(str)  # what of the network's output; none: the encoder's default
     stream.region = "whole"  # whole | brows | middle | mouth
     stream.sample_hz = placeholder(float)  # vectors a second; none: one a row
+    _reach(stream)
     return stream
 
 
@@ -177,4 +206,12 @@ def audio_stream(encoder: str) -> ConfigDict:
     stream.chunk_s = placeholder(float)  # seconds heard at a time; none: the encoder's default
     stream.hop_s = placeholder(float)  # from one chunk to the next; none: the encoder's default
     stream.is_causal = False  # hear only the past of each vector
+    _reach(stream)
     return stream
+
+
+def _reach(stream: ConfigDict) -> None:
+    """What of it a window sees."""
+    stream.reach = "rows"  # rows: those of the window | spread | present: some of reach_s | native: all of it
+    stream.reach_s = placeholder(float)  # seconds up to the target, around it, or from the first row on
+    stream.reach_count = placeholder(int)  # vectors, evenly spread over time or over rows that are there

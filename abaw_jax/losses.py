@@ -41,8 +41,14 @@ RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "inverse": lambda n: 1 / n,
     "sqrt_inverse": lambda n: 1 / np.sqrt(n),
     "effective": lambda n: (1 - BETA) / -np.expm1(n * np.log(BETA)),
+    "complement": lambda n: 1 - n / n.sum(),
 }
-"""Weight of a class by its count, up to a factor; `effective` is Cui et al. 2019, 1 / their number E_n."""
+"""Weight of a class by its count, up to a factor; `effective` is Cui et al. 2019, 1 / their number E_n;
+`complement` is of Min, Yang, Lim 2024 (arXiv 2403.13731)."""
+
+COARSE = ((0,), (4,), (6,), (1, 2, 3, 5), (7,))
+"""Expressions that are one in the coarse: neutral, happy, surprised, negative, other; default, not from a
+paper (arXiv 2503.11935 names a coarse and fine loss without its equation)."""
 
 
 def va_loss(
@@ -92,10 +98,12 @@ def expr_loss(
     class_weights: Float[Weights, "8"] | None = None,
     label_smoothing: float = 0.0,
     focal_gamma: float = 0.0,
+    coarse: float = 0.0,
 ) -> Scalar:
     """Cross entropy over the weights of the labels, as torch's CrossEntropyLoss; focal as Lin et al. 2017.
 
     Smoothing spreads its share over all classes, each with its own weight; the divisor knows labels only.
+    `coarse` is the share of the cross entropy of `COARSE`, whose probabilities are sums.
     """
     log_p = jax.nn.log_softmax(_clean(logits, mask[..., None]))
     label = jax.nn.one_hot(jnp.where(mask, wanted, 0), log_p.shape[-1], dtype=jnp.float32)
@@ -106,7 +114,16 @@ def expr_loss(
         # 1 - p of the label from the other classes: finite for any logits, as is its gradient for gamma < 1.
         loss *= jnp.exp(focal_gamma * jax.nn.logsumexp(log_p, axis=-1, where=label == 0))
     total = jnp.where(mask, (label * weights).sum(-1), 0).sum()
-    return jnp.where(mask, loss, 0).sum() / jnp.where(total > 0, total, 1)
+    loss = jnp.where(mask, loss, 0).sum() / jnp.where(total > 0, total, 1)
+    return loss + coarse * _coarse_loss(log_p, label, mask) if coarse else loss
+
+
+def _coarse_loss(log_p: Float[Array, "b t 8"], label: Float[Array, "b t 8"], mask: Rows) -> Scalar:
+    """Mean over valid rows."""
+    groups = [np.array(group) for group in COARSE]
+    of_group = jnp.stack([jax.nn.logsumexp(log_p[..., group], axis=-1) for group in groups], axis=-1)
+    wanted = jnp.stack([label[..., group].sum(-1) for group in groups], axis=-1)
+    return _mean(-(wanted * of_group).sum(-1), mask)
 
 
 def au_loss(

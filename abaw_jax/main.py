@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,7 +41,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder of what is evaluated or predicte
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say what would be done, how large it is and how long it takes."
 )
-_ALONE = flags.DEFINE_bool("alone", False, "Train each stream alone as well, to see what it adds.")
+_ALONE = flags.DEFINE_bool("alone", False, "Train faces and sound alone as well, to see what each adds.")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -90,7 +91,7 @@ def train(
 ) -> int:
     """The whole road: corpus, features, training, scores, pictures; `name` and flags `given` say what of.
 
-    `is_alone_too` trains each stream alone as well, in folders beside it.
+    `is_alone_too` trains each modality alone as well, in folders beside it.
     """
     import jax
 
@@ -99,17 +100,26 @@ def train(
     code, card = _train_one(config, name, workdir, given)
     if card is None:
         return code
-    alone = {}
-    for stream in config.streams if is_alone_too and len(config.streams) > 1 else ():
+    alone, parts = {}, _by_modality(config)
+    for part, streams in parts.items() if is_alone_too and len(parts) > 1 else ():
         other = config.copy_and_resolve_references()
-        other.streams, beside = (stream,), workdir.with_name(f"{workdir.name}_{stream}")
-        code, one = _train_one(other, name, beside, [*given, f"--config.streams={(stream,)}"])
+        other.streams, beside = streams, workdir.with_name(f"{workdir.name}_{part}")
+        code, one = _train_one(other, name, beside, [*given, f"--config.streams={streams}"])
         if one is None:
             return code
-        alone[stream] = one["score"] | {"rows": one["files"]["rows"]}
+        alone[part] = one["score"] | {"rows": one["files"]["rows"]}
     if jax.process_index() == 0:
         show(card | {"alone": alone})
     return code
+
+
+def _by_modality(config: ConfigDict) -> dict[str, tuple[str, ...]]:
+    """Streams that are seen, and streams that are heard; a single one gives its name."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for stream in config.streams:
+        modality = config[stream].modality
+        groups[modality] = (*groups.get(modality, ()), stream)
+    return {s[0] if len(s) == 1 else modality: s for modality, s in groups.items()}
 
 
 def _train_one(
@@ -161,13 +171,16 @@ def _data(config: ConfigDict) -> "Data":
     from jax.experimental import multihost_utils
 
     from abaw_jax.extract import command
+    from abaw_jax.extract.text import read_words
     from abaw_jax.train.data import Stored
 
     corpus, job = command.open_job(config)
     command.finish(job)
     if jax.process_count() > 1:  # each makes its share of the tracks, and all read all of them
         multihost_utils.sync_global_devices("features are there")
-    return Stored(corpus, {stream.name: stream.features for stream in job.streams})
+    return Stored(
+        corpus, {stream.name: stream.features for stream in job.streams}, partial(read_words, config)
+    )
 
 
 def _from_checkpoint() -> int:

@@ -1,6 +1,7 @@
 """Package a corpus and its features for training from one folder or bucket.
 
-python data/build.py --config=configs/va.py:real --config.corpus.root=/path/to/Aff-Wild2 --out=gs://bucket/affwild2
+python data/build.py --config=configs/va.py:real --config.corpus.root=/path/to/Aff-Wild2
+--out=gs://bucket/affwild2
 
 Features must have been extracted with the same config (`--mode=extract`). Train from the package with
 `--config.corpus.packaged=gs://bucket/affwild2`. The licence of Aff-Wild2 goes with it: see data/README.md.
@@ -28,6 +29,7 @@ def main(argv: list[str]) -> None:
     from segments import Affwild2Segments, Affwild2Tracks
 
     from abaw_jax.extract.command import open_job
+    from abaw_jax.extract.text import read_words
     from abaw_jax.inputs.packaged import Contents
 
     corpus, job = open_job(_CONFIG.value)
@@ -37,7 +39,9 @@ def main(argv: list[str]) -> None:
         sys.exit(f"build: {said} are not extracted yet: run the same config with --mode=extract first")
     features = {stream.name: stream.features for stream in job.streams}
     specs = {name: found.spec for name, found in features.items()}
-    contents = Contents.of(specs, corpus, _SEGMENT_ROWS.value)
+    has_words = _CONFIG.value.text.prompts != "none"
+    words = read_words(_CONFIG.value).tolist() if has_words else ()
+    contents = Contents.of(specs, corpus, _SEGMENT_ROWS.value, words)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     for builder in (Affwild2Tracks, Affwild2Segments):

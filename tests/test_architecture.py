@@ -13,6 +13,7 @@ PACKAGE = ROOT / "abaw_jax"
 FLOORS = {
     "labels": 0, "types": 0, "defaults": 0, "problems": 0, "progress": 0,
     "nn": 1, "losses": 1, "metrics": 1, "corpus": 1, "media": 1, "store": 1, "evaluation": 1, "terminal": 1,
+    "prompts": 1,
     "encoders": 2, "models": 2, "faces": 2, "inputs": 2, "corpus.synthetic": 2,
     "tasks": 3, "extract": 3,
     "train": 4,

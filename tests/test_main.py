@@ -42,7 +42,7 @@ def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
             (f"--config={TINY_CLIP}", "--mode=extract"),
             "learns from lessons of its own: there is nothing to extract",
         ),
-        ((f"--config={CONFIG}:x",), "found the variant 'x', expected tiny or real"),
+        ((f"--config={CONFIG}:x",), "found the variant 'x', expected one of: tiny, real"),
     ],
 )
 def test_one_line_and_no_traceback(argv: tuple[str, ...], said: str, tmp_path: Path):

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     entry = next(e for e in saved.notes["history"] if e["step"] == saved.step)
     notes = {"trained": f"abaw_jax, task {config.task}, step {saved.step}", "scores": entry["scores"]}
     prefix = PREFIXES[LEARNS[config.task]]
-    network, shape = state.evaluated["network"], open_named(config.model.name)
+    network, shape = state.evaluated["params"]["network"], open_named(config.model.name)
     written = write_encoder(network, prefix, shape, args.out, notes)
     encoder = load(args.out)
     print(f"sha256 {sha256_of(written)}  {written}")

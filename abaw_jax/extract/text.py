@@ -6,10 +6,21 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from abaw_jax.encoders.load import load
+from abaw_jax.prompts import PROMPTS
 from abaw_jax.store.features import Feature, Store
 from abaw_jax.store.spec import FeatureSpec, Grid
+
+
+def read_words(config: ConfigDict) -> np.ndarray:
+    """The vectors of the prompts that a config names."""
+    text = config.text
+    if text.prompts not in PROMPTS:
+        there = ", ".join(("none", *PROMPTS))
+        raise ValueError(f"text.prompts: found {text['prompts']!r}, expected one of: {there}")
+    return np.asarray(prompt_features(Store(config.store.root), text.encoder, PROMPTS[text.prompts]).values)
 
 
 def prompt_features(store: Store, encoder: str, prompts: Sequence[str], dtype: str = "float32") -> Feature:

@@ -47,12 +47,20 @@ class Contents:
     """(task, edition) of every kind of labels."""
     splits: Mapping[SplitKey, tuple[str, ...]]
     segment_rows: int
+    words: Sequence[Sequence[float]] = ()
+    """What a text tower makes of the config's prompts."""
 
     @classmethod
-    def of(cls, specs: Mapping[str, FeatureSpec], corpus: Corpus, segment_rows: int) -> "Contents":
+    def of(
+        cls,
+        specs: Mapping[str, FeatureSpec],
+        corpus: Corpus,
+        segment_rows: int,
+        words: Sequence[Sequence[float]] = (),
+    ) -> "Contents":
         """Of a corpus and its features."""
         labels = sorted({key for track in corpus.tracks.values() for key in track.labels}, key=str)
-        return cls(specs, labels, corpus.splits, segment_rows)
+        return cls(specs, labels, corpus.splits, segment_rows, words)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -61,6 +69,7 @@ class Contents:
             "labels": [list(key) for key in self.labels],
             "splits": [[*key, list(names)] for key, names in self.splits.items()],
             "segment_rows": self.segment_rows,
+            "words": [list(vector) for vector in self.words],
         }
 
     @classmethod
@@ -69,7 +78,7 @@ class Contents:
         specs = {name: FeatureSpec.from_dict(spec) for name, spec in entries["streams"].items()}
         labels = [(task, edition) for task, edition in entries["labels"]]
         splits = {(task, edition, split): tuple(names) for task, edition, split, names in entries["splits"]}
-        return cls(specs, labels, splits, entries["segment_rows"])
+        return cls(specs, labels, splits, entries["segment_rows"], entries.get("words", ()))
 
 
 class Packaged:
@@ -92,6 +101,12 @@ class Packaged:
         segments = self._segments.as_data_source(split="segments")
         pages = Pages(segments, [int(r["first_segment"]) for r in records], self._contents.segment_rows)
         return SegmentSource(tracks, self.specs, present, choice, pages)
+
+    def words(self) -> np.ndarray:
+        """Of the prompts that it was packaged with."""
+        if not len(self._contents.words):
+            raise ValueError(f"text.prompts: {self.corpus.root} was packaged by a config without prompts")
+        return np.array(self._contents.words, np.float32)
 
     def _track(self, record: Mapping[str, Any]) -> Track:
         rows, fps = int(record["rows"]), float(record["fps"])

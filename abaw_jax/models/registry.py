@@ -7,7 +7,15 @@ from typing import Any
 
 import flax.linen as nn
 
-MODELS = {"temporal_fusion": "TemporalFusion"}
+MODELS = {
+    "temporal_fusion": "TemporalFusion",
+    "expr_dilated_fusion": "ExprDilatedFusion",
+    "va_interactive": "VaInteractive",
+    "expr_text_guided": "ExprTextGuided",
+    "va_soft_prompt": "VaSoftPrompt",
+    "masked_transformer": "MaskedTransformer",
+    "au_local_global": "AuLocalGlobal",
+}
 """File of a model ▶ its class."""
 
 

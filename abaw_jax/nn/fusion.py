@@ -1,10 +1,11 @@
-"""Gated fusion: at each row a weighted mean of the streams that are present there."""
+"""Gated fusion: at each row a weighted mean of streams."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from abaw_jax.nn.linear import Linear
 from abaw_jax.types import DType
 
 
@@ -28,3 +29,25 @@ class GatedFusion(nn.Module):
             scores = jnp.einsum("btnd,nd->btn", states.astype(jnp.float32), kernel) + bias[None, None]
         gates = jax.nn.softmax(jnp.where(present, scores, jnp.finfo(jnp.float32).min), axis=-1)
         return jnp.einsum("btn,btnd->btd", gates.astype(self.dtype), states), gates
+
+
+class PairGate(nn.Module):
+    """Two sequences of the same rows, weighed number by number (arXiv 2603.13415)."""
+
+    dropout: float = 0.1
+    dtype: DType = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, first: Float[Array, "b t d"], second: Float[Array, "b t d"], train: bool = False
+    ) -> Float[Array, "b t d"]:
+        d = first.shape[-1]
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+
+        def linear(x: Array, name: str) -> Array:
+            return Linear(x.shape[-1], d, dtype=self.dtype, name=name)(x)
+
+        a, b = linear(first, "first"), linear(second, "second")
+        y = drop(jax.nn.relu(linear(jnp.concatenate([a, b], axis=-1), "both")))
+        gate = jax.nn.sigmoid(linear(y, "gate"))
+        return drop(jax.nn.relu(linear(gate * a + (1 - gate) * b, "out")))

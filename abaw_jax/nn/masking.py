@@ -14,13 +14,22 @@ def hide(
     return jnp.where(present[..., None], x, instead)
 
 
-def drop_streams(key: PRNGKeyArray, present: Bool[Array, "b t n"], rate: float) -> Bool[Array, "b t n"]:
-    """Each stream of each sample is made absent with probability `rate`, but never the last one left.
+def mean_over(x: Float[Array, "b t d"], present: Bool[Array, "b t"]) -> Float[Array, "b d"]:
+    """The mean of what is present, summed in float32; zero where nothing is."""
+    total = hide(x, present).astype(jnp.float32).sum(axis=1)
+    return (total / jnp.maximum(present.sum(axis=1), 1)[:, None]).astype(x.dtype)
 
-    Where chance would leave nothing, one of those that had any row, each as likely, stays: of n such streams
-    each is dropped with probability rate - rateⁿ / n.
+
+def drop_streams(key: PRNGKeyArray, present: Bool[Array, "b t n"], rate: float) -> Bool[Array, "b t n"]:
+    """Streams of each sample that `streams_left` leaves."""
+    return present & streams_left(key, present.any(axis=1), rate)[:, None]
+
+
+def streams_left(key: PRNGKeyArray, has_rows: Bool[Array, "b n"], rate: float) -> Bool[Array, "b n"]:
+    """Each stream of each sample is lost with probability `rate`, but never the last one left.
+
+    Where chance would leave nothing, one of those that have any row, each as likely, stays: of n such streams
+    each is lost with probability rate - rateⁿ / n.
     """
-    has_rows = present.any(axis=1)
     luck = jnp.where(has_rows, jax.random.uniform(key, has_rows.shape), -1.0)
-    stays = (luck >= rate) | (luck == luck.max(axis=-1, keepdims=True))
-    return present & stays[:, None]
+    return (luck >= rate) | (luck == luck.max(axis=-1, keepdims=True))

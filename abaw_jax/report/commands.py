@@ -10,8 +10,14 @@ from abaw_jax.report.card import Card
 PROGRAM = ("python", "-m", "abaw_jax.main")
 LINE = 79
 """Columns; a longer command goes on in the next line, by a backslash."""
-SHIPPED = ("va", "expr", "au", "mtl")
-"""Configs that have a variant `real`."""
+REAL = {
+    name: f"{name}:real"
+    for name in (
+        *("va", "expr", "au", "mtl"),
+        *("expr_dilated_fusion", "va_interactive", "expr_text_guided", "va_soft_prompt", "au_local_global"),
+    )
+} | {f"masked_transformer:{task}": f"masked_transformer:{task}_real" for task in ("va", "expr", "au")}
+"""Configs that come along ▶ the variant of each for a real corpus."""
 SYNTHETIC = (
     "--config.synthetic.", "--config.train.steps", "--config.train.eval_every", "--config.model.",
     "--config.video.", "--config.audio.",
@@ -81,10 +87,10 @@ def _other_streams(card: Card) -> Command:
 def _real_corpus(card: Card) -> Command:
     """At full size where the config is one that has it."""
     flags: tuple[str, ...] = ("--config.corpus.root=/path/to/Aff-Wild2",)
-    if card["config"] not in SHIPPED:
+    if card["config"] not in REAL:
         flags += tuple(f"--config.{n}.encoder={e}" for n, e in REAL_ENCODERS.items() if n in card["streams"])
     else:
-        card = {**card, "config": f"{card['config']}:real"}
+        card = {**card, "config": REAL[card["config"]]}
     return Command(
         "the same on the real corpus, with real encoders", _train(card, "affwild2", flags, SYNTHETIC)
     )

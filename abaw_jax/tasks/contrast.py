@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from abaw_jax.labels import ACTION_UNITS
 from abaw_jax.tasks.fit import Sums, fit_sums, r_squared
-from abaw_jax.tasks.task import NO_STATS, NoStats, Variables
+from abaw_jax.tasks.task import NO_STATS, Loss, NoStats, Variables
 from abaw_jax.types import Batch, Outputs
 
 LARGEST_SCALE = 100.0
@@ -59,8 +59,8 @@ class ContrastTask:
         """Fresh variables."""
         return self.model.init(rng, batch["image"], batch["text"][:, 0])
 
-    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
-        """(what is minimised, its parts)."""
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> Loss:
+        """(what is minimised, its parts, nothing that is kept)."""
         text = batch["text"]
         kind = jax.random.randint(rng, (len(text),), 0, text.shape[1])
         ids = jnp.take_along_axis(text, kind[:, None, None], axis=1)[:, 0]
@@ -70,7 +70,7 @@ class ContrastTask:
         error = jnp.square(out["au"] - batch["au"]).mean(axis=1)
         muscles = jnp.where(batch["au_mask"], error, 0).sum() / jnp.maximum(batch["au_mask"].sum(), 1)
         parts = {"loss/contrast": contrast, "loss/au": muscles, "scale": scale}
-        return contrast + self.au_share * muscles, parts
+        return contrast + self.au_share * muscles, parts, None
 
     def predict(self, variables: Variables, batch: Batch) -> Outputs:
         """Sums over the real rows: how well muscles are told, and how often a sentence finds its image."""

@@ -11,11 +11,19 @@ import numpy as np
 from jaxtyping import Array
 
 from abaw_jax import losses
-from abaw_jax.tasks.task import Variables
+from abaw_jax.labels import VA_RANGE
+from abaw_jax.nn.norms import STATISTICS
+from abaw_jax.tasks.augment import NO_AUGMENT, Augment
+from abaw_jax.tasks.task import Loss, Variables
+from abaw_jax.tasks.words import Words
 from abaw_jax.types import Batch, Outputs, mask_key
 
 PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
 """Task of a config ▶ what is predicted."""
+TURNS = {"va": lambda x: jnp.clip(x, *VA_RANGE), "expr": jax.nn.softmax, "au": jax.nn.sigmoid}
+"""From what a model puts out to what a row table holds."""
+AUGMENTED = 1
+"""Folded into the random key, so that what is done to a batch does not follow dropout."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +38,17 @@ class Stats:
     centre: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     spread: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     """Of each stream's features, mean and deviation; a stream that is not there is left as it is."""
+    words: tuple[tuple[float, ...], ...] = ()
+    """What the text tower makes of each prompt of the config."""
 
     @classmethod
     def of(
         cls,
         labels: Sequence[Mapping[str, np.ndarray]],
         features: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        words: np.ndarray | None = None,
     ) -> "Stats":
-        """From every track's labels, and mean and deviation of features."""
+        """From every track's labels, mean and deviation of features, and vectors of prompts."""
         expr, active, silent = np.zeros(8, int), np.zeros(12, int), np.zeros(12, int)
         for track in labels:
             if "expr" in track:
@@ -46,7 +57,8 @@ class Stats:
                 active += (track["au_mask"] & (track["au"] > 0)).sum(axis=0)
                 silent += (track["au_mask"] & (track["au"] <= 0)).sum(axis=0)
         moments = [{n: tuple(pair[i].tolist()) for n, pair in (features or {}).items()} for i in (0, 1)]
-        return cls(*(tuple(counts.tolist()) for counts in (expr, active, silent)), *moments)
+        counts = (tuple(each.tolist()) for each in (expr, active, silent))
+        return cls(*counts, *moments, () if words is None else tuple(map(tuple, words.tolist())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +72,10 @@ class FrameTask:
     shares: Mapping[str, float]
     """Of each part, its weight in the sum."""
     stats: Stats = Stats()
+    words: Words | None = None
+    """What faces are held against in words, if anything."""
+    augment: Augment = NO_AUGMENT
+    """What is done to training batches."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -74,18 +90,31 @@ class FrameTask:
         """Fresh variables; `batch` gives shapes and types alone."""
         return self.model.init(rng, self._standard(batch))
 
-    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
-        """(what is minimised, what is shown of it)."""
-        outputs = self.model.apply(variables, self._standard(batch), train=True, rngs={"dropout": rng})
-        found = {part: self._of_part(part, outputs, batch) for part in self.parts}
-        whole = jnp.stack([self.shares[part] * value for part, value in found.items()]).sum()
-        return whole, {f"loss/{part}": value for part, value in found.items()}
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> Loss:
+        """(what is minimised, what is shown of it, statistics of the batch)."""
+        seen = self.augment(self._standard(batch), jax.random.fold_in(rng, AUGMENTED))
+        outputs, kept = self.model.apply(
+            variables, seen.batch, train=True, rngs={"dropout": rng}, mutable=[STATISTICS]
+        )
+        found = self._compared(outputs, seen.batch)
+        if seen.partners is not None:
+            other = self._compared(outputs, {**seen.batch, **seen.partners})
+            found = {
+                name: seen.share * value + (1 - seen.share) * other[name] for name, value in found.items()
+            }
+        shares = {**self.shares, "words": self.words.share if self.words else 0.0}
+        whole = jnp.stack([shares[name] * value for name, value in found.items()]).sum()
+        return whole, {f"loss/{name}": value for name, value in found.items()}, dict(kept) or None
 
     def predict(self, variables: Variables, batch: Batch) -> Outputs:
         """What a row table holds: affect, and probabilities."""
         outputs = self.model.apply(variables, self._standard(batch))
-        turn = {"va": lambda x: x, "expr": jax.nn.softmax, "au": jax.nn.sigmoid}
-        return {part: turn[part](outputs[part]) for part in self.parts}
+        return {part: TURNS[part](outputs[part]) for part in self.parts}
+
+    def _compared(self, outputs: Outputs, batch: Batch) -> dict[str, Array]:
+        """Each part's loss, and that of the words where there are some."""
+        found = {part: self._of_part(part, outputs, batch) for part in self.parts}
+        return found | ({"words": self.words.loss(outputs, batch)} if self.words else {})
 
     def _standard(self, batch: Batch) -> Batch:
         """Features by mean and deviation of the training rows."""
@@ -98,12 +127,19 @@ class FrameTask:
 
     def _of_part(self, part: str, outputs: Outputs, batch: Batch) -> Array:
         settings = dict(self.settings[part])
+        if (found := outputs[part].shape[1]) != (wanted := batch[part].shape[1]):
+            raise ValueError(
+                f"window.targets: the model predicts {found} rows of a window, expected {wanted}"
+            )
         if part == "expr":
             rule = settings.pop("class_weights")
             settings["class_weights"] = losses.class_weights(np.array(self.stats.expr_counts), rule)
         if part == "au":
-            rule = settings.pop("positive_weights")
-            counts = np.array(self.stats.au_active), np.array(self.stats.au_silent)
-            settings["positive_weights"] = losses.positive_weights(*counts, rule)
+            active, silent = np.array(self.stats.au_active), np.array(self.stats.au_silent)
+            settings["positive_weights"] = losses.positive_weights(
+                active, silent, settings.pop("positive_weights")
+            )
+            by_count = losses.class_weights(active, settings.pop("class_weights"))
+            settings["weights"] = np.array(settings["weights"] or by_count, np.float32)
         function = {"va": losses.va_loss, "expr": losses.expr_loss, "au": losses.au_loss}[part]
         return function(outputs[part], batch[part], batch[mask_key(part)], **settings)

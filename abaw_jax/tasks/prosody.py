@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float
 
 from abaw_jax.tasks.fit import Sums, fit_sums, r_squared
-from abaw_jax.tasks.task import NO_STATS, NoStats, Variables
+from abaw_jax.tasks.task import NO_STATS, Loss, NoStats, Variables
 from abaw_jax.types import Batch, Outputs
 
 PROSODY = ("pitch", "energy", "tilt", "open", "smile", "frown")
@@ -51,13 +51,13 @@ class ProsodyTask:
         """Fresh variables."""
         return self.model.init(rng, batch["mel"])
 
-    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
-        """(what is minimised, its parts)."""
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> Loss:
+        """(what is minimised, its parts, nothing that is kept)."""
         told, wanted, heard = self._told(variables, batch)
         error = jnp.square((told[..., :-1] - wanted) / np.float32(SPREAD)[None, None]).mean(axis=-1)
         prosody = jnp.where(heard, error, 0).sum() / jnp.maximum(heard.sum(), 1)
         hearing = optax.sigmoid_binary_cross_entropy(told[..., -1], heard.astype(jnp.float32)).mean()
-        return prosody + hearing, {"loss/prosody": prosody, "loss/hearing": hearing}
+        return prosody + hearing, {"loss/prosody": prosody, "loss/hearing": hearing}, None
 
     def predict(self, variables: Variables, batch: Batch) -> Outputs:
         """Sums over what is heard of the real voices."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 from abaw_jax.types import Array, Batch, Outputs
 
 Variables = Mapping[str, Any]
+Loss = tuple[Array, dict[str, Array], Any]
+"""The last is what variables hold beside parameters, as statistics of batches; None where there are none."""
 
 
 @runtime_checkable
@@ -26,8 +28,8 @@ class Task(Protocol):
         """Fresh variables; `batch` gives shapes and types alone."""
         ...
 
-    def loss(self, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[str, Array]]:
-        """(what is minimised, what is shown of it)."""
+    def loss(self, variables: Variables, batch: Batch, rng: Array) -> Loss:
+        """(what is minimised, what is shown of it, what the model keeps of the batch)."""
         ...
 
     def predict(self, variables: Variables, batch: Batch) -> Outputs:

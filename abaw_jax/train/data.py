@@ -2,22 +2,22 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from abaw_jax.corpus.splits import warn_of_leaks
+from abaw_jax.corpus.splits import folds, warn_of_leaks
 from abaw_jax.corpus.tracks import Corpus, Track
 from abaw_jax.evaluation.truth import Truth
 from abaw_jax.inputs.loader import Loader, Pool
 from abaw_jax.inputs.order import Order
 from abaw_jax.inputs.plan import WindowPlan, make_plan
 from abaw_jax.inputs.source import LabelChoice, Labels, Source, StoreSource
-from abaw_jax.inputs.windows import WindowSpec, contiguous
 from abaw_jax.store.features import Features
 from abaw_jax.store.spec import FeatureSpec
+from abaw_jax.train.windows import window_spec
 from abaw_jax.types import mask_key
 
 MOMENTS_FROM = 50_000
@@ -36,6 +36,10 @@ class Data(Protocol):
 
     def source(self, tracks: Sequence[Track], choice: LabelChoice) -> Source: ...
 
+    def words(self) -> np.ndarray:
+        """What the text tower makes of the config's prompts, a row each."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stored:
@@ -43,6 +47,7 @@ class Stored:
 
     corpus: Corpus
     features: Mapping[str, Features]
+    read_words: Callable[[], np.ndarray] | None = None
 
     @property
     def specs(self) -> Mapping[str, FeatureSpec]:
@@ -50,6 +55,11 @@ class Stored:
 
     def source(self, tracks: Sequence[Track], choice: LabelChoice) -> Source:
         return StoreSource(tracks, self.features, choice)
+
+    def words(self) -> np.ndarray:
+        if self.read_words is None:
+            raise ValueError("text.prompts: nothing here reads prompts")
+        return self.read_words()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,13 +93,6 @@ def truth_of(tracks: Sequence[Track], choice: LabelChoice) -> Truth:
     return Truth.build([t.name for t in tracks], track, row, **columns)
 
 
-def window_spec(config: ConfigDict) -> WindowSpec:
-    """What the config says of windows."""
-    w = config.window
-    streams = tuple(config.streams)
-    return contiguous(w.rows, streams, w.stride, w.eval_stride, edge=w.edge, overlap=w.overlap)
-
-
 def open_part(
     data: Data,
     config: ConfigDict,
@@ -100,10 +103,10 @@ def open_part(
 ) -> Part:
     """A split of a challenge (by default the config's) with its plan, of training or of evaluation."""
     challenge, edition = of or config.task, config.corpus.edition
-    tracks = data.corpus.split(challenge, split, edition)
+    tracks = tracks_of(data.corpus, config, challenge, split)
     choice = LabelChoice(tuple(tasks), challenge, edition)
     source = data.source(tracks, choice)
-    plan = make_plan(window_spec(config), source.timelines, source.grids, for_training)
+    plan = make_plan(window_spec(config, source.grids), source.timelines, source.grids, for_training)
     return Part(tracks, choice, source, plan)
 
 
@@ -150,8 +153,32 @@ def moments(parts: Sequence[Part], stream: str) -> tuple[np.ndarray, np.ndarray]
     return mean.astype(np.float32), np.where(is_constant, 1, deviation).astype(np.float32)
 
 
+def tracks_of(corpus: Corpus, config: ConfigDict, challenge: str, split: str) -> list[Track]:
+    """Those of the official split, or of the config's fold; no fold cuts a video in two.
+
+    Fold 0 is the official split. Fold k learns from all training and validation videos but those of the k-th
+    group of the training ones, on which it is scored. Who is in which fold does not follow the seed.
+    """
+    edition = config.corpus.edition
+    if config.fold == 0 or split not in ("train", "validation"):
+        return corpus.split(challenge, split, edition)
+    if not 0 < config.fold < config.folds:
+        raise ValueError(
+            f"fold: found {config.fold}, expected 0 to {config.folds - 1}, as there are {config.folds}"
+        )
+    groups = folds(corpus.split(config.task, "train", edition), config.folds - 1)
+    held = groups[config.fold - 1]
+    if split == "validation" and challenge == config.task:
+        return list(held)
+    videos = {track.video for track in held}
+    both = {t.name: t for part in ("train", "validation") for t in corpus.split(challenge, part, edition)}
+    return [track for track in both.values() if track.video not in videos]
+
+
 def check_leaks(corpus: Corpus, config: ConfigDict) -> None:
-    """Warn of videos that are learnt from and scored on."""
+    """Warn of videos that are learnt from and scored on; of folds there are none."""
+    if config.fold:
+        return
 
     def key(task: str, split: str):
         edition = config.corpus.edition

@@ -2,7 +2,7 @@
 
 import abc
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -71,7 +71,7 @@ class Engine(abc.ABC):
     @functools.cached_property
     def shapes(self) -> State:
         """Of a state, without computing one."""
-        return jax.eval_shape(self._fresh)
+        return jax.eval_shape(self._beginning)
 
     @functools.cached_property
     def places(self) -> State:
@@ -80,7 +80,7 @@ class Engine(abc.ABC):
 
     def fresh(self) -> State:
         """The state before the first step."""
-        return jax.jit(self._fresh, out_shardings=self.places)()
+        return jax.jit(self._beginning, out_shardings=self.places)()
 
     def advance(self, state: State, chunk: Chunk, scale: Any) -> tuple[State, dict[str, Any]]:
         """(state, of each step what it shows); the state that goes in is used up."""
@@ -97,18 +97,23 @@ class Engine(abc.ABC):
 
     @functools.cached_property
     def predictor(self):
-        """The compiled prediction, of parameters and a batch; the same on every device."""
-        everywhere = sharding.everywhere(self.mesh)
-        return jax.jit(lambda p, batch: self.task.predict({"params": p}, batch), out_shardings=everywhere)
+        """The compiled prediction, of variables and a batch; the same on every device."""
+        return jax.jit(self.task.predict, out_shardings=sharding.everywhere(self.mesh))
 
     @functools.cached_property
     def _optimizer(self):
         return make_optimizer(self.config.optimizer, self.config.train.steps)
 
-    def _fresh(self) -> State:
-        batch = jax.tree.map(jnp.asarray, dict(self.example()))
-        variables = self.task.init(jax.random.key(self.config.seed), batch)
-        return fresh(variables["params"], self._optimizer, self.config.optimizer.ema_decay > 0)
+    @functools.cached_property
+    def _beginning(self) -> Callable[[], State]:
+        """Makes the first state; all that it wants to know is found out here, not while JAX traces it."""
+        task, batch, config = self.task, dict(self.example()), self.config
+
+        def begin() -> State:
+            variables = task.init(jax.random.key(config.seed), jax.tree.map(jnp.asarray, batch))
+            return fresh(variables, self._optimizer, config.optimizer.ema_decay > 0)
+
+        return begin
 
 
 def make_mesh(config: ConfigDict) -> Mesh:

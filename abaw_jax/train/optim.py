@@ -30,13 +30,14 @@ def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(config: ConfigDict, steps: int) -> optax.MultiSteps:
-    """AdamW, clipped by the global norm; `accumulate` batches make one update."""
+    """AdamW, clipped by value and by the global norm; `accumulate` batches make one update."""
     schedule = make_schedule(config, -(-steps // config.accumulate))
     adam = optax.adamw(
         schedule, config.beta1, config.beta2, weight_decay=config.weight_decay, mask=is_decayed
     )
-    clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
-    return optax.MultiSteps(optax.chain(clip, adam), config.accumulate)
+    clips = [optax.clip(config.clip_value)] if config.clip_value else []
+    clips += [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+    return optax.MultiSteps(optax.chain(*(clips or [optax.identity()]), adam), config.accumulate)
 
 
 def make_shares(config: ConfigDict, params: Any) -> Callable[[Any], Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -19,13 +20,16 @@ from abaw_jax.inputs.source import example
 from abaw_jax.models.registry import make_model
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.store.spec import FeatureSpec
+from abaw_jax.tasks.augment import Augment
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
+from abaw_jax.tasks.words import Words
 from abaw_jax.train import sharding
-from abaw_jax.train.data import Data, Part, check_leaks, make_loader, moments, open_part, quotas, window_spec
+from abaw_jax.train.data import Data, Part, check_leaks, make_loader, moments, open_part, quotas
 from abaw_jax.train.engine import Chunk, Engine, compute_dtype, make_mesh
 from abaw_jax.train.predictions import predict_rows
 from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State
+from abaw_jax.train.windows import window_spec
 from abaw_jax.types import Batch
 
 
@@ -106,7 +110,8 @@ class Run(Engine):
 
     def example(self) -> Batch:
         """One empty window."""
-        return example(window_spec(self.config), self.specs, self.task.parts)
+        grids = {name: spec.grid for name, spec in self.specs.items()}
+        return example(window_spec(self.config, grids), self.specs, self.task.parts)
 
     def scores(self, state: State, show: OnProgress = silent) -> dict[str, Any]:
         """The official ones, over all validation rows."""
@@ -143,7 +148,8 @@ class Run(Engine):
         features = {}
         if self.config.train.standardize:
             features = {name: moments(self.training, name) for name in self.config.streams}
-        return Stats.of([found.values for found in labels.values()], features)
+        words = None if self.config.text.prompts == "none" else self.data.words()
+        return Stats.of([found.values for found in labels.values()], features, words)
 
 
 def _told(batches: Iterator[Batch], windows: int, size: int, show: OnProgress) -> Iterator[Batch]:
@@ -175,4 +181,25 @@ def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
     dtype = compute_dtype(config)
     model = make_model(name, settings, streams=tuple(config.streams), tasks=parts, dtype=dtype)
     losses = {part: dict(config.loss[part]) for part in parts}
-    return FrameTask(config.task, model, losses, {part: config.loss.shares[part] for part in parts}, stats)
+    shares, words = {part: config.loss.shares[part] for part in parts}, make_words(config, stats)
+    return FrameTask(config.task, model, losses, shares, stats, words, make_augment(config))
+
+
+def make_words(config: ConfigDict, stats: Stats) -> Words | None:
+    """What faces are held against; nothing where the config names no prompts, or gives them no share.
+
+    Nor where no face comes first, as when sound is tried alone: prompts say what is seen.
+    """
+    text = config.text
+    if text.prompts == "none" or not text.share or config[config.streams[0]].modality != "face":
+        return None
+    return Words(text.prompts, np.array(stats.words, np.float32), text.share, text.scale, text.positives)
+
+
+def make_augment(config: ConfigDict) -> Augment:
+    """What is done to training batches; what a window's shape does not allow is refused."""
+    streams = tuple(config.streams)
+    if config.augment.warp and config.window.targets == "middle":
+        raise ValueError("augment.warp: moves the middle of a window, which window.targets says is predicted")
+    sounds = tuple(name for name in streams if config[name].modality == "audio")
+    return Augment(streams, sounds, **config.augment)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from abaw_jax.tasks.task import Variables
 from abaw_jax.types import Array
 
 
@@ -21,18 +22,26 @@ class State:
     """Moving average of the parameters; None without one."""
     skipped: Array
     """Updates in a row that were left out because something was not finite."""
+    kept: Any = None
+    """What a model keeps beside its parameters, as statistics of batches; None where it keeps nothing."""
 
     @property
-    def evaluated(self) -> Any:
-        """The moving average where there is one, else the parameters."""
-        return self.params if self.ema is None else self.ema
+    def learnt_from(self) -> Variables:
+        """What the next step begins with."""
+        return {"params": self.params} | (self.kept or {})
+
+    @property
+    def evaluated(self) -> Variables:
+        """The same, with the moving average of the parameters where there is one."""
+        return self.learnt_from | ({} if self.ema is None else {"params": self.ema})
 
 
-def fresh(params: Any, optimizer: optax.MultiSteps, has_ema: bool) -> State:
+def fresh(variables: Variables, optimizer: optax.MultiSteps, has_ema: bool) -> State:
     """Before the first step."""
-    zero = jnp.zeros((), jnp.int32)
+    zero, params = jnp.zeros((), jnp.int32), variables["params"]
     ema = jax.tree.map(jnp.copy, params) if has_ema else None
-    return State(zero, params, optimizer.init(params), ema, zero)
+    kept = {name: collection for name, collection in variables.items() if name != "params"}
+    return State(zero, params, optimizer.init(params), ema, zero, kept or None)
 
 
 def count(params: Any) -> int:

@@ -27,8 +27,12 @@ def make_step(
 
     def step(state: State, batch: Batch, scale: Array) -> tuple[State, dict[str, Array]]:
         rng = jax.random.fold_in(jax.random.key(seed), state.step)
-        measure = jax.value_and_grad(lambda p: task.loss({"params": p}, batch, rng), has_aux=True)
-        (loss, shown), grads = measure(state.params)
+
+        def measure(params: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
+            loss, shown, kept = task.loss(state.learnt_from | {"params": params}, batch, rng)
+            return loss, (shown, kept)
+
+        (loss, (shown, kept)), grads = jax.value_and_grad(measure, has_aux=True)(state.params)
         norm = optax.global_norm(grads)
         is_finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -36,12 +40,11 @@ def make_step(
             updates = jax.tree.map(jnp.multiply, updates, shares(state.step))
         params = optax.apply_updates(state.params, jax.tree.map(lambda u: scale * u, updates))
         ema = _averaged(state.ema, params, ema_decay, opt_state.mini_step == 0)
-        params, opt_state, ema = _where(
-            is_finite, (params, opt_state, ema), (state.params, state.opt_state, state.ema)
-        )
+        old, new = (state.params, state.opt_state, state.ema, state.kept), (params, opt_state, ema, kept)
+        params, opt_state, ema, kept = _where(is_finite, new, old)
         skipped = jnp.where(is_finite, 0, state.skipped + 1)
         shown = shown | {"loss": loss, "gradient_norm": norm, "skipped": skipped}
-        return State(state.step + 1, params, opt_state, ema, skipped), shown
+        return State(state.step + 1, params, opt_state, ema, skipped, kept), shown
 
     return step
 

@@ -23,7 +23,7 @@ def state_of(step: int, width: int = 64) -> State:
     rng = np.random.default_rng(step)
     params = {"a": {"kernel": rng.standard_normal((width, 32))}, "b": rng.standard_normal(32)}
     params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), params)
-    return fresh(params, OPTIMIZER, has_ema=True).replace(step=jnp.asarray(step, jnp.int32))
+    return fresh({"params": params}, OPTIMIZER, has_ema=True).replace(step=jnp.asarray(step, jnp.int32))
 
 
 def target_of(state: State) -> State:

@@ -22,7 +22,7 @@ from abaw_jax.train.state import fresh
 
 folder, first, stop, width, user = Path(sys.argv[1]), *map(int, sys.argv[2:])
 kernel = jax.random.normal(jax.random.key(0), (width, 64))
-state = fresh({"kernel": kernel}, optax.MultiSteps(optax.sgd(0.1), 1), True)
+state = fresh({"params": {"kernel": kernel}}, optax.MultiSteps(optax.sgd(0.1), 1), True)
 if user:
     os.setegid(user)
     os.seteuid(user)  # root may write anywhere: go on as somebody who may not

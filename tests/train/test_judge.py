@@ -102,7 +102,7 @@ def test_other_features_than_it_was_trained_on_are_refused(trained: Path):
     ("change", "message"),
     [
         ("model.width=3", "expected KEY=VALUE of: corpus, store.root"),
-        ("evaluation.fil=linear", "no such key; there are: fill, folds"),
+        ("evaluation.fil=linear", "no such key; there are: ensemble, fill, folds"),
         ("evaluation.folds=many", "--set evaluation.folds=many"),
         ("evaluation.folds", "expected KEY=VALUE"),
         ("corpus.root.x=1", "--set corpus.root.x: no such key; corpus.root has none below it"),

@@ -1,7 +1,7 @@
 """What is said of a synthetic face: its expression, how it feels, and which muscles are at work.
 
-The sentences are those that published systems prompt CLIP with, so that their text terms mean something:
-one for each expression, and nine states in three templates (Jung, Park and Lim 2026, arXiv 2603.13415).
+Among the sentences are those that published systems prompt CLIP with, so that their text terms mean
+something.
 """
 
 import itertools
@@ -9,26 +9,9 @@ import itertools
 import numpy as np
 from jaxtyping import Float
 
-from abaw_jax.labels import EXPRESSIONS
+from abaw_jax.prompts import EXPRESSION_PROMPTS, STATE_CENTRE, STATE_PROMPTS
 
-EXPRESSION_PROMPTS = tuple(f"A face expressing {name}" for name in EXPRESSIONS)
-
-STATES = (
-    "sad, tired, and low-energy",
-    "displeased and uncomfortable",
-    "angry, tense, and highly aroused",
-    "calm, expressionless, and low-energy",
-    "neutral and emotionally ordinary",
-    "alert, attentive, and emotionally neutral",
-    "relaxed, content, and pleasant",
-    "happy and pleasant",
-    "excited, joyful, and energetic",
-)
-"""Valence low, middle, high; within each arousal low, middle, high."""
-TEMPLATES = ("a photo of a person who looks {}", "a face showing {}", "a facial expression of {}")
-STATE_PROMPTS = tuple(template.format(state) for state in STATES for template in TEMPLATES)
-STATE_EDGE = 0.33
-"""Half way between the middle and the outer centres, which lie at 0.66."""
+STATE_EDGE = STATE_CENTRE / 2
 
 MUSCLES = (
     "inner brows raised", "outer brows raised", "brows lowered", "cheeks raised", "lids tightened",

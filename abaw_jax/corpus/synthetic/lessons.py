@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from abaw_jax import prompts
 from abaw_jax.corpus.synthetic import affect, captions
 from abaw_jax.corpus.synthetic.affect import deal_expressions, deal_phases, simulate
 from abaw_jax.corpus.synthetic.face import Look, sample_identity
@@ -184,10 +185,10 @@ def _said(
     if is_covered:
         return (captions.COVERED,) * 3
     muscles = captions.muscles_text(actions)
-    state = captions.STATE_PROMPTS[
-        len(captions.TEMPLATES) * captions.state_of(va) + rng.integers(len(captions.TEMPLATES))
+    state = prompts.STATE_PROMPTS[
+        len(prompts.TEMPLATES) * captions.state_of(va) + rng.integers(len(prompts.TEMPLATES))
     ]
-    return (muscles, captions.EXPRESSION_PROMPTS[expr], state) if is_lively else (muscles,) * 3
+    return (muscles, prompts.EXPRESSION_PROMPTS[expr], state) if is_lively else (muscles,) * 3
 
 
 def _as_jpeg(image: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from abaw_jax import prompts
 from abaw_jax.corpus.synthetic import captions
 from abaw_jax.corpus.synthetic.lessons import TEXT
 from abaw_jax.encoders.clip import token_ids
@@ -30,20 +31,20 @@ def test_states_meet_half_way_between_their_centres(va: tuple[float, float], sta
 
 def test_states_are_the_words_of_the_paper():
     """The happy end is pleasant and lively, the other sad and tired; three ways to say each, side by side."""
-    assert captions.STATES[0] == "sad, tired, and low-energy"
-    assert captions.STATES[8] == "excited, joyful, and energetic"
-    assert captions.STATE_PROMPTS[12:15] == (
+    assert prompts.STATES[0] == "sad, tired, and low-energy"
+    assert prompts.STATES[8] == "excited, joyful, and energetic"
+    assert prompts.STATE_PROMPTS[12:15] == (
         "a photo of a person who looks neutral and emotionally ordinary",
         "a face showing neutral and emotionally ordinary",
         "a facial expression of neutral and emotionally ordinary",
     )
-    assert len(set(captions.STATE_PROMPTS)) == 27
+    assert len(set(prompts.STATE_PROMPTS)) == 27
 
 
 def test_expressions_have_the_prompts_of_their_labels():
-    assert captions.EXPRESSION_PROMPTS[0] == "A face expressing Neutral"
-    assert len(captions.EXPRESSION_PROMPTS) == len(EXPRESSIONS) == 8
-    assert captions.EXPRESSION_PROMPTS[7] == "A face expressing Other"
+    assert prompts.EXPRESSION_PROMPTS[0] == "A face expressing Neutral"
+    assert len(prompts.EXPRESSION_PROMPTS) == len(EXPRESSIONS) == 8
+    assert prompts.EXPRESSION_PROMPTS[7] == "A face expressing Other"
 
 
 def test_muscles_are_said_in_their_order_and_by_degree():
@@ -70,9 +71,7 @@ def test_every_action_unit_has_a_muscle_of_its_own():
 
 def test_the_tokenizer_has_seen_every_prompt_and_every_word():
     sentences = captions.all_sentences()
-    assert set(captions.EXPRESSION_PROMPTS) | set(captions.STATE_PROMPTS) | {captions.COVERED} <= set(
-        sentences
-    )
+    assert set(prompts.EXPRESSION_PROMPTS) | set(prompts.STATE_PROMPTS) | {captions.COVERED} <= set(sentences)
     words = {word for sentence in sentences for word in sentence.split()}
     for level in (0.0, 0.3, 0.6, 0.9):
         assert set(captions.muscles_text(np.full(12, level)).replace(",", "").split()) <= words

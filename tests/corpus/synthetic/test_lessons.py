@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from abaw_jax import prompts
 from abaw_jax.corpus.synthetic import captions, lessons
 from abaw_jax.corpus.synthetic.cast import SIZES, cast, cast_tiny
 from abaw_jax.corpus.synthetic.face import sample_identity
@@ -176,9 +177,9 @@ def test_of_a_felt_face_its_expression_and_state_are_said_of_another_its_muscles
     kinds = {"felt": 0, "free": 0}
     for text in faces["text"][faces["au_mask"]]:
         muscles, expression, state = (part.decode() for part in text)
-        if expression in captions.EXPRESSION_PROMPTS:
+        if expression in prompts.EXPRESSION_PROMPTS:
             kinds["felt"] += 1
-            assert state in captions.STATE_PROMPTS
+            assert state in prompts.STATE_PROMPTS
         else:
             kinds["free"] += 1
             assert muscles == expression == state
@@ -205,7 +206,7 @@ def test_what_is_felt_is_what_shows(monkeypatch):
     for name in ("Happiness", "Sadness"):
         said = faces["text"][:, 1] == f"A face expressing {name}".encode()
         smile[name] = faces["au"][said][:, 6].mean()
-        states = [captions.STATE_PROMPTS.index(text.decode()) // 3 for text in faces["text"][said][:, 2]]
+        states = [prompts.STATE_PROMPTS.index(text.decode()) // 3 for text in faces["text"][said][:, 2]]
         valence[name] = np.mean([state // 3 for state in states])
     assert smile["Happiness"] > 0.5 > 0.3 > smile["Sadness"]
     assert valence["Happiness"] > 1.5 > 0.5 > valence["Sadness"]

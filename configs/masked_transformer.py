@@ -1,0 +1,48 @@
+"""System E: a transformer over the past hundred faces, some hidden while it learns; VA, expressions or units.
+
+python -m abaw_jax.main --config=configs/masked_transformer.py:va
+python -m abaw_jax.main --config=configs/masked_transformer.py:expr
+python -m abaw_jax.main --config=configs/masked_transformer.py:au
+python -m abaw_jax.main --config=configs/masked_transformer.py:va_real --config.corpus.root=/path/to/Aff-Wild2
+
+The first three need nothing; `:va_full`, `:expr_full`, `:au_full` have the published size on the encoder
+that comes along; `:va_real`, `:expr_real`, `:au_real` want a GPU and google/vit-base-patch16-224-in21k from
+the hub. `--config.model.mask_mode=element` hides single numbers; with `--config.model.head=rows` and
+`--config.window.targets=all` every row predicts itself.
+"""
+
+from ml_collections import ConfigDict
+
+from abaw_jax.defaults import check_variant
+from abaw_jax.defaults import get_config as defaults
+
+TASKS = ("va", "expr", "au")
+
+
+def get_config(variant: str = "va") -> ConfigDict:
+    """The authors give no score."""
+    check_variant(variant, *TASKS, *(f"{task}_{size}" for size in ("full", "real") for task in TASKS))
+    task, _, size = variant.partition("_")
+    config = defaults()
+    config.streams, config.task = ("video",), task
+    config.loss.va.over = "pooled"
+    config.loss.expr.class_weights, config.loss.expr.focal_gamma = "complement", 2.0
+    config.loss.au.class_weights, config.loss.au.focal_gamma = "complement", 2.0
+    config.model = ConfigDict({"name": "masked_transformer", "head": "flat", "mask_mode": "frame"})
+    config.model.update({"layers": 2, "heads": 4, "hidden": 256, "head_width": 64})
+    config.model.update({"dropout": 0.2, "mask_rate": 0.5})
+    config.window.rows, config.window.targets, config.window.edge = 100, "last", "clamp"
+    config.window.stride, config.window.eval_stride = 5, 10
+    config.train.batch_size = 32
+    if size:
+        config.model.update({"layers": 6, "heads": 8, "hidden": 2048, "head_width": 1024, "dropout": 0.5})
+        config.window.stride, config.window.eval_stride = 1, 1
+        config.optimizer.learning_rate = 5e-5 if task == "au" else 1e-4
+        config.optimizer.schedule, config.optimizer.warmup_steps = "constant", 0
+        config.optimizer.weight_decay, config.optimizer.clip_norm = 0.0, 0.0
+        config.train.batch_size = 512 if task == "expr" else 268
+        config.train.steps, config.train.eval_every, config.train.patience = 200_000, 5900, 3
+        config.train.standardize = False
+    if size == "real":
+        config.video.encoder = "google/vit-base-patch16-224-in21k"
+    return config

@@ -1,0 +1,48 @@
+"""System D: twenty faces of the past ten seconds and their sound, held against nine states in words; VA.
+
+python -m abaw_jax.main --config=configs/va_soft_prompt.py
+python -m abaw_jax.main --config=configs/va_soft_prompt.py:real --config.corpus.root=/path/to/Aff-Wild2
+
+The first needs nothing; `:full` has the published size on the encoders that come along. `:real` wants a GPU,
+MIT/ast-finetuned-audioset-10-10-0.4593 from the hub, and CLIP, which the hub has as a pickle, after
+
+abaw convert openai/clip-vit-base-patch16 --out weights/clip-vit-base-patch16
+
+As in the abstract rather than the released settings: `--config.model.temporal=gru`. Without words:
+`--config.text.share=0`.
+"""
+
+from ml_collections import ConfigDict
+
+from abaw_jax.defaults import check_variant
+from abaw_jax.defaults import get_config as defaults
+
+
+def get_config(variant: str = "tiny") -> ConfigDict:
+    """Published: mean CCC 0.53 on the test set of the 10th ABAW, third place, if IMLAB is this team."""
+    check_variant(variant, "tiny", "full", "real")
+    config = defaults()
+    config.task, config.loss.va.over = "va", "pooled"
+    config.model = ConfigDict({"name": "va_soft_prompt", "width": 64, "temporal": "tcn", "has_adapter": True})
+    config.video.reach, config.video.reach_s, config.video.reach_count = "present", 10.0, 20
+    config.audio.reach, config.audio.reach_s, config.audio.reach_count = "spread", 10.0, 50
+    config.window.rows, config.window.targets, config.window.edge = 1, "last", "mask"
+    config.window.stride, config.window.eval_stride = 10, 5
+    config.text.prompts, config.text.share, config.text.scale = "states", 0.2, 10.0
+    config.train.batch_size, config.train.standardize = 64, False
+    if variant != "tiny":
+        config.model.width = 256
+        config.window.stride, config.window.eval_stride = 90, 1  # three seconds of thirty rows
+        config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-4, 1e-4
+        config.optimizer.schedule, config.optimizer.warmup_steps, config.optimizer.clip_norm = (
+            "constant",
+            0,
+            0.0,
+        )
+        config.train.batch_size, config.train.steps, config.train.eval_every = 16, 17_500, 1170
+        config.train.patience = 5
+    if variant == "real":
+        config.video.encoder = config.text.encoder = "weights/clip-vit-base-patch16"
+        config.audio.encoder, config.audio.view = "MIT/ast-finetuned-audioset-10-10-0.4593", "time"
+        config.audio.align, config.audio.reach, config.audio.reach_count = "native", "native", None
+    return config
