@@ -6,6 +6,7 @@
 --config=configs/va.py --mode=extract --dry_run     how much there is to encode, and how long it takes
 --mode=evaluate --checkpoint=runs/va                score a trained model
 --mode=predict --checkpoint=runs/va --split=test    predict rows for a submission
+--mode=evaluate --checkpoint=runs/a --checkpoint=runs/b             of several, their ensemble
 """
 
 import logging
@@ -30,8 +31,10 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "extract", "evaluate", "predict"], "What to do.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/<name of the config>.")
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "To evaluate or predict with: a run's folder (its best one is meant) or one step's."
+_CHECKPOINT = flags.DEFINE_multi_string(
+    "checkpoint",
+    [],
+    "To evaluate or predict with: a run's folder (its best is meant) or one step's; several: an ensemble.",
 )
 _SPLIT = flags.DEFINE_string("split", None, "Whose rows: validation (evaluate) or test (predict) by default.")
 _SET = flags.DEFINE_multi_string(
@@ -184,19 +187,20 @@ def _data(config: ConfigDict) -> "Data":
 
 
 def _from_checkpoint() -> int:
-    """Its own config is the one that counts."""
+    """Its own config is the one that counts; of several the first one's says how they are joined."""
     from abaw_jax.train import judge
     from abaw_jax.train.run import Run
     from abaw_jax.train.saved import Saved
 
-    saved = Saved.find(Path(_CHECKPOINT.value))
-    config, is_scored = saved.config(_SET.value), _MODE.value == "evaluate"
-    if _trains_an_encoder(config):
-        where = _CHECKPOINT.value
-        raise ValueError(f"{where} trained an encoder: `abaw export {where} --out FOLDER` writes it")
-    run = Run.of(config, _data(config), saved.stats)
+    members, is_scored = [], _MODE.value == "evaluate"
+    for where in _CHECKPOINT.value:
+        saved = Saved.find(Path(where))
+        config = saved.config(_SET.value)
+        if _trains_an_encoder(config):
+            raise ValueError(f"{where} trained an encoder: `abaw export {where} --out FOLDER` writes it")
+        members.append(judge.Member(saved, Run.of(config, _data(config), saved.stats)))
     split = _SPLIT.value or ("validation" if is_scored else "test")
-    return judge.run(saved, run, split, is_scored, Path(_OUT.value) if _OUT.value else None)
+    return judge.run(members, split, is_scored, Path(_OUT.value) if _OUT.value else None)
 
 
 def parse(argv: Sequence[str]) -> list[str]:
@@ -206,7 +210,7 @@ def parse(argv: Sequence[str]) -> list[str]:
     except (flags.Error, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         _leave(_one_line(error))
     if _MODE.value in FROM_CHECKPOINT:
-        if _CHECKPOINT.value is None:
+        if not _CHECKPOINT.value:
             _leave(f"--checkpoint=FOLDER is missing, which --mode={_MODE.value} takes model and config from")
         if _CONFIG.value is not None:
             _leave(

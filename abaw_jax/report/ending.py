@@ -12,7 +12,7 @@ from abaw_jax.corpus.synthetic.standard import read_standards
 from abaw_jax.report import card as cards
 from abaw_jax.report.standards import landmarks
 from abaw_jax.store.writer import write_json
-from abaw_jax.train.judge import Judged, judge
+from abaw_jax.train.judge import Judged, Member, judge
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved
 from abaw_jax.train.state import count
@@ -28,7 +28,7 @@ def finish(run: Run, workdir: Path, name: str, flags: Sequence[str] = ()) -> dic
     saved = Saved.find(workdir)
     if card := finished(workdir, saved.step):
         return card
-    judged = judge(saved, run, "validation")
+    judged = judge([Member(saved, run)], "validation")
     card = make_card(saved, run, judged, name) | {"flags": list(flags)}
     if jax.process_index() == 0:
         draw(card, judged, workdir)

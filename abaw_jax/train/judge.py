@@ -6,14 +6,17 @@ import functools
 import io
 import json
 import shlex
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
-from abaw_jax.corpus.splits import folds
-from abaw_jax.evaluation import files
+from abaw_jax.corpus.splits import LeakWarning, folds
+from abaw_jax.evaluation import ensemble, files
 from abaw_jax.evaluation.intervals import Interval, intervals
 from abaw_jax.evaluation.scores import Result, Scores, evaluate
 from abaw_jax.evaluation.statistics import Statistics
@@ -23,25 +26,45 @@ from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.terminal import progress
-from abaw_jax.train.data import Data, open_part
+from abaw_jax.train.data import Data, Part
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved, check_features
 from abaw_jax.train.state import State
 
 TUNED = ("nothing", "smoothing", "thresholds")
+ENSEMBLES = {"mean": ensemble.mean, "ccc_centred": ensemble.ccc_centred}
 
 
-def run(saved: Saved, run: Run, split: str, is_scored: bool, out: Path | None) -> int:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Member:
+    """A checkpoint, and the run that it is of; several of them make an ensemble."""
+
+    saved: Saved
+    run: Run
+
+    @functools.cached_property
+    def state(self) -> State:
+        """The arrays, once the features are known to be those it was trained on."""
+        check_features(self.saved.notes, self.run.specs, self.saved.run_folder)
+        return self.saved.state(self.run)
+
+    def __str__(self) -> str:
+        fold = self.run.config.fold
+        return f"{self.saved.run_folder}, step {self.saved.step}" + (f", fold {fold}" if fold else "")
+
+
+def run(members: Sequence[Member], split: str, is_scored: bool, out: Path | None) -> int:
     """Rows of the split to `out`; where it is scored, the scores beside them and on the screen."""
-    judged = judge(saved, run, split, is_scored, out)
+    judged = judge(members, split, is_scored, out)
     if jax.process_index() == 0:
+        first = members[0].run
         if filled := int(judged.table.filled.sum()):
-            print(f"{filled:,} of {len(judged.table):,} rows filled by rule {run.config.evaluation.fill!r}")
+            print(f"{filled:,} of {len(judged.table):,} rows filled by rule {first.config.evaluation.fill!r}")
         if judged.result is not None:
             print("\n".join(_lines(judged.result, judged.intervals, judged.tuned)))
             print(f"rows, scores, scores of each track: {judged.out}")
         else:
-            _say_what_is_next(judged, _sample_of(run.data, run.config.task, split))
+            _say_what_is_next(judged, _sample_of(first.data, first.config.task, split))
     return 0
 
 
@@ -58,39 +81,81 @@ class Judged:
     intervals: dict[str, Interval]
 
 
-def judge(saved: Saved, run: Run, split: str, is_scored: bool = True, out: Path | None = None) -> Judged:
-    """Predict every row of a split and write what comes of it."""
-    check_features(saved.notes, run.specs, saved.run_folder)
-    out = out or saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
-    where = run.data, run.config, run.task.parts
-    part = run.validation if split == "validation" else open_part(*where, split, for_training=False)
+def judge(members: Sequence[Member], split: str, is_scored: bool = True, out: Path | None = None) -> Judged:
+    """Predict every row of a split and write what comes of it; several members by their ensemble."""
+    first = members[0]
+    if out is None:
+        folder = first.saved.run_folder / ("evaluation" if is_scored else "predictions")
+        out = folder / f"{split}-{first.saved.step if len(members) == 1 else 'ensemble'}"
     with progress("predict") as show:
-        judge = Judge(run, saved.state(run), show)
-        tuned = judge.tuned
-        table = run.rows(part, judge.state, show, tuned.smoothing_s)
-    result = evaluate(table, part.truth, tuned.thresholds) if is_scored else None
-    settings = run.config.evaluation
-    found = intervals(result.statistics, resamples=settings.resamples, seed=run.config.seed) if result else {}
-    judged = Judged(out, table, part.truth, tuned, result, found)
+        judge = Judge(members, show)
+        tuned, truth = judge.tuned, judge.parts(split)[0].truth
+        table = judge.rows(split, tuned.smoothing_s)
+    result = evaluate(table, truth, tuned.thresholds) if is_scored else None
+    resamples, seed = first.run.config.evaluation.resamples, first.run.config.seed
+    found = intervals(result.statistics, resamples=resamples, seed=seed) if result else {}
+    judged = Judged(out, table, truth, tuned, result, found)
     if jax.process_index() == 0:
         _write_rows(judged)
         if result is not None:
-            _write_scores(judged, saved, split)
+            _write_scores(judged, members, split)
     return judged
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judge:
-    """A trained model, and what is learnt for finishing its rows."""
+    """Trained models, and what is learnt for finishing their rows; the first one's config decides how."""
 
-    run: Run
-    state: State
+    members: Sequence[Member]
     show: OnProgress = silent
+
+    def __post_init__(self) -> None:
+        tasks = [member.run.config.task for member in self.members]
+        if len(set(tasks)) > 1:
+            raise ValueError(f"--checkpoint: found tasks {', '.join(tasks)}, expected the same of all")
+        how = self._settings.ensemble
+        if how not in ENSEMBLES:
+            raise ValueError(f"evaluation.ensemble: found {how!r}, expected one of: {', '.join(ENSEMBLES)}")
+
+    @property
+    def _settings(self) -> ConfigDict:
+        return self.members[0].run.config.evaluation
+
+    def parts(self, split: str) -> list[Part]:
+        """Of each member; opened once."""
+        if split not in self._opened:
+            self._opened[split] = self._open(split)
+        return self._opened[split]
+
+    @functools.cached_property
+    def _opened(self) -> dict[str, list[Part]]:
+        return {}
+
+    def _open(self, split: str) -> list[Part]:
+        """One alone is asked for its own fold, several for the official split."""
+        if len(self.members) == 1:
+            run = self.members[0].run
+            return [run.validation if split == "validation" else run.part(split)]
+        if split in ("train", "validation") and (
+            knowing := [str(m) for m in self.members if m.run.config.fold]
+        ):
+            warnings.warn(
+                f"these have learnt from the {split} split: {'; '.join(knowing)}", LeakWarning, stacklevel=2
+            )
+        return [member.run.part(split, is_official=True) for member in self.members]
+
+    def rows(self, split: str, smoothing_s: float | None = None) -> RowTable:
+        """Of every track, by all members together."""
+        tables = [
+            member.run.rows(part, member.state, self.show, smoothing_s)
+            for member, part in zip(self.members, self.parts(split), strict=True)
+        ]
+        return tables[0] if len(tables) == 1 else ENSEMBLES[self._settings.ensemble](tables)
 
     @functools.cached_property
     def tuned(self) -> Tuned:
         """On folds of the training split, never on what is scored."""
-        evaluation, task = self.run.config.evaluation, self.run.task
+        evaluation, task = self._settings, self.members[0].run.task
         if evaluation.tune not in TUNED:
             raise ValueError(
                 f"evaluation.tune: found {evaluation['tune']!r}, expected one of: {', '.join(TUNED)}"
@@ -105,13 +170,14 @@ class Judge:
             raise ValueError(
                 "evaluation.tune: found 'smoothing', expected evaluation.smoothing to name a kernel"
             )
-        part = open_part(self.run.data, self.run.config, task.parts, "train", for_training=False)
+        part = self.parts("train")[0]
         tracks = [track for track in part.tracks if track.rows]
-        names = [[t.name for t in fold] for fold in folds(tracks, evaluation.folds, self.run.config.seed)]
+        seed = self.members[0].run.config.seed
+        names = [[t.name for t in fold] for fold in folds(tracks, evaluation.folds, seed)]
         if evaluation.tune == "smoothing":
-            table = self.run.rows(part, self.state, self.show, smoothing_s=0.0)
+            table = self.rows("train", smoothing_s=0.0)
             return tune_smoothing(table, part.truth, task.score, evaluation.smoothing, names)
-        table = self.run.rows(part, self.state, self.show)  # smoothed as where the thresholds are applied
+        table = self.rows("train")  # smoothed as where the thresholds are applied
         return tune_thresholds(table, part.truth, task.score, names)
 
 
@@ -123,11 +189,11 @@ def _write_rows(judged: Judged) -> None:
         _write(judged.out / "thresholds.json", json.dumps(judged.tuned.thresholds) + "\n")
 
 
-def _write_scores(judged: Judged, saved: Saved, split: str) -> None:
+def _write_scores(judged: Judged, members: Sequence[Member], split: str) -> None:
     """For programs, and for people."""
     _write(judged.out / "tracks.csv", _by_track(judged.result.statistics))
     report = judged.result.as_dict() | {
-        "checkpoint": f"{saved.run_folder}, step {saved.step}",
+        "checkpoint": "; ".join(map(str, members)),
         "split": split,
         "intervals": {name: dataclasses.asdict(interval) for name, interval in judged.intervals.items()},
         "tuned": dataclasses.asdict(judged.tuned),

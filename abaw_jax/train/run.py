@@ -60,7 +60,15 @@ class Run(Engine):
     @functools.cached_property
     def validation(self) -> Part:
         """What checkpoints are chosen by."""
-        return open_part(self.data, self.config, parts_of(self.config), "validation", False)
+        return self.part("validation")
+
+    def part(self, split: str, is_official: bool = False) -> Part:
+        """A split to be predicted: the fold's own, or the official one."""
+        config = self.config
+        if is_official and config.fold:
+            config = config.copy_and_resolve_references()
+            config.fold = 0
+        return open_part(self.data, config, parts_of(config), split, for_training=False)
 
     @functools.cached_property
     def task(self) -> FrameTask:

@@ -50,3 +50,28 @@ def test_the_model_sees_standard_features_where_asked(is_standard: bool, config,
     if is_standard:
         wanted = (wanted - wanted.mean(axis=1, keepdims=True)) / wanted.std(axis=1, keepdims=True)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("fold", range(1, 4))
+def test_a_fold_is_scored_on_videos_that_it_has_not_seen(fold: int, config, learnable):
+    config.fold, config.folds = fold, 4
+    run, corpus = Run.of(config, learnable), learnable.corpus
+    learnt, held = ({t.video for t in part.tracks} for part in (run.training[0], run.validation))
+    assert held and not learnt & held
+    official = {t.video for split in ("train", "validation") for t in corpus.split("va", split)}
+    assert learnt | held == official
+    assert held <= {t.video for t in corpus.split("va", "train")}
+
+
+def test_every_training_video_is_held_back_once_whatever_the_seed(config, learnable):
+    held = []
+    for fold in range(1, 4):
+        config.fold, config.folds, config.seed = fold, 4, fold
+        held += [t.name for t in Run.of(config, learnable).validation.tracks]
+    assert sorted(held) == sorted(t.name for t in learnable.corpus.split("va", "train"))
+
+
+def test_a_fold_that_there_is_not_is_refused(config, learnable):
+    config.fold = 6
+    with pytest.raises(ValueError, match=r"fold: found 6, expected 0 to 5"):
+        Run.of(config, learnable).validation  # noqa: B018

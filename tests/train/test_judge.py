@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from abaw_jax.corpus.splits import LeakWarning
 from abaw_jax.evaluation import files
 from abaw_jax.store.spec import FeatureSpec, Grid
 from abaw_jax.train import judge
@@ -26,7 +27,7 @@ def trained(undisturbed) -> Path:
 def judged(path: Path, data, split: str = "validation", is_scored: bool = True, changes=()) -> Path:
     saved = Saved.find(path)
     run = Run.of(saved.config(changes), data, saved.stats)
-    assert judge.run(saved, run, split, is_scored, None) == 0
+    assert judge.run([judge.Member(saved, run)], split, is_scored, None) == 0
     return saved.run_folder / ("evaluation" if is_scored else "predictions") / f"{split}-{saved.step}"
 
 
@@ -88,6 +89,45 @@ def test_every_row_of_a_split_is_predicted_without_labels(trained: Path, learnab
         f"next: abaw submit {out / 'rows.parquet'} --sample {corpus.root / 's.txt'}"
         in capsys.readouterr().out
     )
+
+
+def test_an_ensemble_is_the_mean_of_its_members(trained: Path, learnable, tmp_path: Path):
+    paths = [trained / "checkpoints" / step for step in ("18", "24")]
+    tables = [files.read(judged(path, learnable) / "rows.parquet") for path in paths]
+    saved = [Saved.find(path) for path in paths]
+    members = [judge.Member(one, Run.of(one.config(), learnable, one.stats)) for one in saved]
+    assert judge.run(members, "validation", True, tmp_path) == 0
+    together = files.read(tmp_path / "rows.parquet")
+    np.testing.assert_allclose(together.va, np.mean([table.va for table in tables], axis=0), atol=1e-6)
+    said = json.loads((tmp_path / "scores.json").read_text())["checkpoint"]
+    assert said == f"{trained}, step 18; {trained}, step 24"
+
+
+def test_an_ensemble_knows_who_has_learnt_from_what_is_scored(trained: Path, learnable):
+    saved = Saved.find(trained)
+    config = saved.config()
+    config.fold = 2
+    members = [judge.Member(saved, Run.of(c, learnable, saved.stats)) for c in (saved.config(), config)]
+    with pytest.warns(LeakWarning, match=r"learnt from the validation split: .*, fold 2"):
+        parts = judge.Judge(members).parts("validation")
+    official = learnable.corpus.split("va", "validation")
+    assert [list(part.tracks) for part in parts] == [official, official]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("task", "au", "found tasks va, au, expected the same of all"),
+        ("ensemble", "median", "evaluation.ensemble: found 'median', expected one of: mean, ccc_centred"),
+    ],
+)
+def test_what_cannot_be_an_ensemble_is_refused(key: str, value: str, message: str, trained: Path, learnable):
+    saved = Saved.find(trained)
+    first, second = saved.config(), saved.config()
+    (second if key == "task" else first.evaluation)[key] = value
+    members = [judge.Member(saved, Run.of(c, learnable, saved.stats)) for c in (first, second)]
+    with pytest.raises(ValueError, match=message):
+        judge.Judge(members)
 
 
 def test_other_features_than_it_was_trained_on_are_refused(trained: Path):
