@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abaw_jax.nn.fusion import GatedFusion
+from abaw_jax.nn.fusion import GatedFusion, PairGate
+from tests.encoders.tiny_shapes import drawn
+from tests.nn.definitions import exact, linear, relu, sigmoid
 
 
 def random(*shape: int) -> jax.Array:
@@ -40,3 +42,13 @@ def test_one_stream_weighs_one_and_has_no_score_to_learn():
     params = GatedFusion().init(jax.random.key(0), states, present)["params"]
     assert set(params) == {"norm"}
     np.testing.assert_array_equal(fuse(states, present)[1], np.ones((2, 4, 1)))
+
+
+def test_a_gate_of_two_is_its_definition():
+    first, second = random(2, 3, 4), random(3, 2, 4).reshape(2, 3, 4)
+    variables = drawn(PairGate().init, first, second)
+    ours = PairGate().apply(variables, first, second)
+    p, x, y = exact((variables["params"], first, second))
+    a, b = linear(p["first"], x), linear(p["second"], y)
+    gate = sigmoid(linear(p["gate"], relu(linear(p["both"], np.concatenate([a, b], axis=-1)))))
+    np.testing.assert_allclose(ours, relu(linear(p["out"], gate * a + (1 - gate) * b)), atol=1e-5)
