@@ -113,6 +113,7 @@ def partners(rng: Array, has: Bool[Array, "b n"]) -> Int[Array, " b"]:
     """For each window another one that has labels of the same tasks; itself where there is none."""
     kind = (has * 2 ** jnp.arange(has.shape[1])[None]).sum(axis=1)
     order = jnp.lexsort((jax.random.uniform(rng, kind.shape), kind))
-    after = jnp.roll(order, -1)
-    chosen = jnp.where(kind[order] == kind[after], after, order)
+    kinds, after = kind[order], jnp.roll(order, -1)
+    first = order[jnp.searchsorted(kinds, kinds)]  # of the same kind: the last one's partner
+    chosen = jnp.where(kinds == kind[after], after, first)
     return jnp.zeros_like(order).at[order].set(chosen)

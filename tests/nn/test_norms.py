@@ -13,7 +13,7 @@ def test_moments_are_those_of_what_is_real_and_averages_move_by_a_tenth():
     variables = BatchNorm().init(jax.random.key(0), x, real)
     y, kept = BatchNorm().apply(variables, x, real, train=True, mutable=[STATISTICS])
     seen = np.float64(x)[np.asarray(real)]
-    np.testing.assert_allclose(y, (x - seen.mean(0)) / np.sqrt(seen.var(0) + 1e-5), atol=1e-5)
+    np.testing.assert_allclose(y, (np.float64(x) - seen.mean(0)) / np.sqrt(seen.var(0) + 1e-5), atol=1e-5)
     np.testing.assert_allclose(kept[STATISTICS]["norm"]["mean"], 0.1 * seen.mean(0), rtol=1e-5)
     np.testing.assert_allclose(kept[STATISTICS]["norm"]["var"], 0.9 + 0.1 * seen.var(0), rtol=1e-5)
 
