@@ -15,7 +15,7 @@ def batch_of(rows: int = 6, t: int = 8) -> dict:
     batch = {"video": random(rows, t, 3), "audio": random(rows, 2 * t, 4)}
     batch |= {"present/video": jnp.ones((rows, t), bool).at[0, 2].set(False)}
     batch |= {"present/audio": jnp.ones((rows, 2 * t), bool).at[1].set(False)}
-    batch |= {"va": random(rows, t, 2), "va_mask": jnp.ones((rows, t), bool).at[2, 0].set(False)}
+    batch |= {"va": random(rows, t, 2), "va_mask": jnp.ones((rows, t), bool).at[2, 4].set(False)}
     return batch | {"track": jnp.arange(rows), "row": jnp.tile(jnp.arange(t)[None], (rows, 1))}
 
 
@@ -113,7 +113,10 @@ def test_partners_have_labels_of_the_same_tasks():
 
 def test_mixed_features_lie_between_a_window_and_its_partner():
     out, before = run(mixup=0.4), batch_of()
-    partner = [int((np.asarray(before["va"]) == np.asarray(labels)).all((1, 2)).argmax()) for labels in out.partners["va"]]
+    partner = [
+        int((np.asarray(before["va"]) == np.asarray(labels)).all((1, 2)).argmax())
+        for labels in out.partners["va"]
+    ]
     x, y = np.asarray(before["video"]), np.asarray(before["video"])[partner]
     there = np.asarray(before["present/video"] & before["present/video"][jnp.asarray(partner)])[..., None]
     wanted = np.where(there, out.share * x + (1 - out.share) * y, x)
