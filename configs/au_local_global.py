@@ -45,6 +45,6 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.train.patience = 50
     if variant == "real":
         for stream in ("video", *PARTS):
-            config[stream].encoder = "weights/convnext-base-224-22k"
+            config[stream].encoder = "./weights/convnext-base-224-22k"
         config.audio.encoder = "openai/whisper-base"
     return config

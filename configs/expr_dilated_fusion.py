@@ -37,6 +37,6 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-4, 1e-4
         config.train.steps, config.train.eval_every, config.train.patience = 120_000, 4000, 5
     if variant == "real":
-        config.video.encoder, config.video.view = "weights/clip-vit-base-patch16", "grid7"
+        config.video.encoder, config.video.view = "./weights/clip-vit-base-patch16", "grid7"
         config.audio.encoder = "openai/whisper-base"
     return config

@@ -8,7 +8,7 @@ facebook/wav2vec2-base-960h from the hub, and CLIP, which the hub has as a pickl
 
 abaw convert openai/clip-vit-base-patch32 --out weights/clip-vit-base-patch32
 
-Windows of 30 or 60 rows: `--config.window.rows=30 --config.audio.reach_s=1`. Without words:
+Windows of 30, 60 or 90 rows: `--config.window.rows=60 --config.audio.reach_s=2`. Without words:
 `--config.text.share=0`; with the published diagonal: `--config.text.positives=own`.
 """
 
@@ -24,19 +24,24 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config = defaults()
     config.task, config.loss.expr.class_weights = "expr", "inverse"
     config.model = ConfigDict({"name": "expr_text_guided", "width": 64, "levels": 5, "heads": 4})
-    config.audio.align, config.audio.reach, config.audio.reach_s = "native", "native", 3.0
-    config.window.rows, config.window.targets, config.window.edge = 90, "last", "clamp"
+    config.model.update({"temporal_dropout": 0.1, "audio_dropout": 0.1, "attention_dropout": 0.1})
+    config.model.head_dropout = 0.2
+    config.audio.align, config.audio.reach, config.audio.reach_s = "native", "native", 1.0
+    config.window.rows, config.window.targets, config.window.edge = 30, "last", "clamp"
     config.window.stride, config.window.eval_stride = 15, 5
     config.text.prompts, config.text.share, config.text.scale = "expressions", 0.1, 100.0
-    config.train.batch_size, config.train.standardize = 32, False
+    config.train.batch_size = 32
     if variant != "tiny":
         config.model.update({"width": 512, "levels": 6, "heads": 8})
-        config.window.eval_stride = 1
+        config.model.update({"temporal_dropout": 0.4, "audio_dropout": 0.3, "attention_dropout": 0.2})
+        config.model.head_dropout = 0.5
+        config.window.rows, config.audio.reach_s, config.window.eval_stride = 90, 3.0, 1
+        config.train.standardize = False
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-5, 1e-2
         config.optimizer.beta2, config.optimizer.warmup_steps, config.optimizer.final_share = 0.999, 0, 0.1
         config.optimizer.accumulate, config.train.batch_size = 2, 150
         config.train.steps, config.train.eval_every = 15_000, 500
     if variant == "real":
-        config.video.encoder = config.text.encoder = "weights/clip-vit-base-patch32"
+        config.video.encoder = config.text.encoder = "./weights/clip-vit-base-patch32"
         config.audio.encoder = "facebook/wav2vec2-base-960h"
     return config

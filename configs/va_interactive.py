@@ -37,6 +37,6 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.optimizer.plateau_patience, config.optimizer.plateau_factor = 5, 0.1
         config.train.steps, config.train.eval_every, config.train.patience = 52_500, 525, 20
     if variant == "real":
-        config.video.encoder = "weights/ir50"
-        config.audio.encoder, config.audio.align, config.audio.view = "weights/vggish", "chunk", "embedding"
+        config.video.encoder = "./weights/ir50"
+        config.audio.encoder, config.audio.align, config.audio.view = "./weights/vggish", "chunk", "embedding"
     return config

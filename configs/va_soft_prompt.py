@@ -42,7 +42,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.train.batch_size, config.train.steps, config.train.eval_every = 16, 17_500, 1170
         config.train.patience = 5
     if variant == "real":
-        config.video.encoder = config.text.encoder = "weights/clip-vit-base-patch16"
+        config.video.encoder = config.text.encoder = "./weights/clip-vit-base-patch16"
         config.audio.encoder, config.audio.view = "MIT/ast-finetuned-audioset-10-10-0.4593", "time"
         config.audio.align, config.audio.reach, config.audio.reach_count = "native", "native", None
     return config

@@ -48,7 +48,10 @@ def open_folder(source: str | Path, weights: tuple[str, str]) -> Path:
     if folder.is_file():
         raise UnusableWeights(f"{source}: found a file, expected the folder that it is in")
     if found is None or ".." in str(source):
-        raise UnusableWeights(f"{source}: no such folder, and no hub id (owner/name or owner/name@revision)")
+        raise UnusableWeights(
+            f"{source}: no such folder, and no hub id (owner/name or owner/name@revision); "
+            "of weights that are pickles `abaw convert` makes a folder"
+        )
     return _snapshot(found["name"], found["revision"] or MAIN, weights)
 
 

@@ -220,7 +220,10 @@ def test_each_refusal_of_the_hub_is_told_apart(error: type[Exception], said: str
     ["nowhere", "a/b/c", "../up/there", "owner/..", "owner/name@../../etc", "a b/c", "/no/where", "ö/ö"],
 )
 def test_nonsense_is_named(source: str, cache: Path):
-    assert message(source) == (f"{source}: no such folder, and no hub id (owner/name or owner/name@revision)")
+    assert message(source) == (
+        f"{source}: no such folder, and no hub id (owner/name or owner/name@revision); "
+        "of weights that are pickles `abaw convert` makes a folder"
+    )
 
 
 def test_names_that_the_hub_forbids_are_named(cache: Path):
