@@ -183,6 +183,15 @@ def at_full_size(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def by_modality(config: ConfigDict) -> dict[str, tuple[str, ...]]:
+    """Streams that are seen, and streams that are heard; a single one gives its name."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for stream in config.streams:
+        modality = config[stream].modality
+        groups[modality] = (*groups.get(modality, ()), stream)
+    return {s[0] if len(s) == 1 else modality: s for modality, s in groups.items()}
+
+
 def face_stream(encoder: str) -> ConfigDict:
     """A stream of faces; every key of one."""
     stream = ConfigDict()

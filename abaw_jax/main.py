@@ -98,12 +98,13 @@ def train(
     """
     import jax
 
+    from abaw_jax.defaults import by_modality
     from abaw_jax.report.summary import show
 
     code, card = _train_one(config, name, workdir, given)
     if card is None:
         return code
-    alone, parts = {}, _by_modality(config)
+    alone, parts = {}, by_modality(config)
     for part, streams in parts.items() if is_alone_too and len(parts) > 1 else ():
         other = config.copy_and_resolve_references()
         other.streams, beside = streams, workdir.with_name(f"{workdir.name}_{part}")
@@ -114,15 +115,6 @@ def train(
     if jax.process_index() == 0:
         show(card | {"alone": alone})
     return code
-
-
-def _by_modality(config: ConfigDict) -> dict[str, tuple[str, ...]]:
-    """Streams that are seen, and streams that are heard; a single one gives its name."""
-    groups: dict[str, tuple[str, ...]] = {}
-    for stream in config.streams:
-        modality = config[stream].modality
-        groups[modality] = (*groups.get(modality, ()), stream)
-    return {s[0] if len(s) == 1 else modality: s for modality, s in groups.items()}
 
 
 def _train_one(

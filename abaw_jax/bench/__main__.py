@@ -11,7 +11,7 @@ BENCHMARKS = {
     "train": "steps a second of the training loop, against its compiled step alone",
     "corpus": "parse a look-alike of full size, against numpy.loadtxt over the same files",
     "scores": "score three million rows and draw a thousand resamples",
-    "evidence": "both modalities against each alone, for every task and several seeds; an hour or two",
+    "evidence": "systems against each of their modalities alone, several seeds; an hour or two",
     "probe": "what a ridge regression reads off the embedded encoders, against features without weights",
     "synth": "render face crops and synthesise voice on one core",
 }

@@ -1,10 +1,11 @@
-"""Whether two modalities beat each alone: the flagship trained for every task, seed and choice of streams.
+"""Whether what a system is made of does something: its modalities against each alone, its words against none.
 
 Each run is the front door's own command in a process of its own; a run that is done is not made again, so
 that the same command goes on where it was stopped. Needs an hour or two on two cores.
 """
 
 import argparse
+import importlib.util
 import itertools
 import json
 import subprocess
@@ -12,77 +13,127 @@ import sys
 from pathlib import Path
 from statistics import mean
 
+from ml_collections import ConfigDict
+
 from abaw_jax.bench.timing import report
+from abaw_jax.defaults import by_modality
 from abaw_jax.report.card import NAME, read_card
 from abaw_jax.report.standards import landmarks, way
 
 ABAW = "import sys; from abaw_jax.cli import main; sys.exit(main())"
-TASKS = ("va", "expr", "au", "mtl")
-STREAMS = {"both": "('video', 'audio')", "video": "('video',)", "audio": "('audio',)"}
+FLAGSHIP = ("va", "expr", "au", "mtl")
+WHOLE = "both"
+"""A system as its config has it; the others lack something."""
+NO_WORDS = "no-words"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, where, and flags for all of them."""
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="(all)")
+    parser.add_argument(
+        "--configs", nargs="+", default=list(FLAGSHIP), help="as va, or masked_transformer:va"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/evidence"), help="(%(default)s)")
     parser.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE", help="more keys to set")
 
 
-def run(rounds: int, tasks: list[str], seeds: list[int], out: Path, config: list[str]) -> None:
+def run(rounds: int, configs: list[str], seeds: list[int], out: Path, config: list[str]) -> None:
     """Train what lacks, compare, and say the smallest lead; rounds are the seeds."""
     keys = ["synthetic.size=evidence", *config]
-    for task, seed, streams in itertools.product(tasks, seeds, STREAMS):
-        _train(out, task, seed, streams, keys)
-    leads = []
-    for task, alone in itertools.product(tasks, ("audio", "video")):
-        found = [_lead(out, task, seed, alone) for seed in seeds]
-        told = "; ".join(
-            f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}] p {c['p_value']:.3f}" for c in found
-        )
-        print(f"{task}: both minus {alone}: {told}")
-        leads += found
-    ways = {task: [_way(out, task, seed) for seed in seeds] for task in tasks}
-    for task, shares in ways.items():
+    parts = {name: parts_of(open_config(name)) for name in configs}
+    for seed, name in itertools.product(seeds, configs):
+        for part, flags in parts[name].items():
+            _train(out, name, part, seed, [*flags, *keys])
+    leads: list[float] = []
+    for name in configs:
+        for part in parts[name]:
+            if part != WHOLE:
+                found = [_lead(out, name, part, seed) for seed in seeds]
+                told = "; ".join(
+                    f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}] p {c['p_value']:.3f}"
+                    for c in found
+                )
+                print(f"{name}: as it is minus {part}: {told}")
+                leads += [lead["low"] for lead in found if part != NO_WORDS]
+    ways = {name: [_way(out, name, seed) for seed in seeds] for name in configs}
+    for name, shares in ways.items():
         told = ", ".join(f"{share:.0%}" for share in shares)
-        print(f"{task}: {told} of the way from floor to what the oracle of both reaches")
-    cells = list(itertools.product(tasks, seeds))
-    ours = mean(_score(out, *cell, "both") for cell in cells)
-    theirs = mean(max(_score(out, *cell, alone) for alone in ("audio", "video")) for cell in cells)
-    more = {"least_lead": round(min(lead["low"] for lead in leads), 4)}
+        above = min(_above_floor(out, name, seed) for seed in seeds)
+        print(
+            f"{name}: {told} of the way from floor to oracle; its lower end is {above:+.3f} above the floor"
+        )
+    cells = list(itertools.product(configs, seeds))
+    ours = mean(_score(out, name, WHOLE, seed) for name, seed in cells)
+    theirs = mean(_best_alone(out, name, parts[name], seed) for name, seed in cells)
+    more = {"least_lead": round(min(leads), 4)} if leads else {}
     more |= {"least_way": round(min(min(shares) for shares in ways.values()), 3)}
-    report("evidence", ours, theirs, "mean score; the better one alone", ours / theirs, **more)
+    report("evidence", ours, theirs, "mean score; the better modality alone", ours / theirs, **more)
 
 
-def _folder(out: Path, task: str, seed: int, streams: str) -> Path:
-    return out / f"{task}-{streams}-{seed}"
+def open_config(name: str) -> ConfigDict:
+    """Of a file in `configs`, with its variant."""
+    stem, _, variant = name.partition(":")
+    spec = importlib.util.spec_from_file_location(stem, Path("configs") / f"{stem}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(variant) if variant else module.get_config()
 
 
-def _train(out: Path, task: str, seed: int, streams: str, keys: list[str]) -> None:
-    workdir = _folder(out, task, seed, streams)
+def parts_of(config: ConfigDict) -> dict[str, list[str]]:
+    """The whole, each modality of several alone, and what has words without them: the flags of each."""
+    parts: dict[str, list[str]] = {WHOLE: []}
+    modalities = by_modality(config)
+    if len(modalities) > 1:
+        parts |= {part: [f"streams={streams}"] for part, streams in modalities.items()}
+    return parts | ({NO_WORDS: ["text.share=0.0"]} if config.text.prompts != "none" else {})
+
+
+def _folder(out: Path, name: str, part: str, seed: int) -> Path:
+    return out / f"{name.replace(':', '_')}-{part}-{seed}"
+
+
+def _train(out: Path, name: str, part: str, seed: int, keys: list[str]) -> None:
+    workdir = _folder(out, name, part, seed)
     if (workdir / NAME).is_file():
         print(f"{workdir}: done", flush=True)
         return
-    words = [f"--config=configs/{task}.py", f"--workdir={workdir}", f"--config.streams={STREAMS[streams]}"]
+    stem, colon, variant = name.partition(":")
+    words = [f"--config=configs/{stem}.py{colon}{variant}", f"--workdir={workdir}"]
     words += [f"--config.seed={seed}", *(f"--config.{key}" for key in keys)]
     print(f"{workdir}: training", flush=True)
     subprocess.run([sys.executable, "-m", "abaw_jax.main", *words], check=True, stdout=subprocess.DEVNULL)
 
 
-def _score(out: Path, task: str, seed: int, streams: str) -> float:
-    return read_card(_folder(out, task, seed, streams) / NAME)["score"]["value"]
+def _card(out: Path, name: str, part: str, seed: int) -> dict:
+    return read_card(_folder(out, name, part, seed) / NAME)
 
 
-def _way(out: Path, task: str, seed: int) -> float:
-    card = read_card(_folder(out, task, seed, "both") / NAME)
-    marks = landmarks(card["standards"], task)
+def _score(out: Path, name: str, part: str, seed: int) -> float:
+    return _card(out, name, part, seed)["score"]["value"]
+
+
+def _best_alone(out: Path, name: str, parts: dict[str, list[str]], seed: int) -> float:
+    """Of a system of one modality it is the system."""
+    alone = [part for part in parts if part not in (WHOLE, NO_WORDS)]
+    return max(_score(out, name, part, seed) for part in alone or [WHOLE])
+
+
+def _way(out: Path, name: str, seed: int) -> float:
+    card = _card(out, name, WHOLE, seed)
+    marks = landmarks(card["standards"], card["task"])
     return way(card["score"]["value"], marks.floor, marks.oracle) or 0.0
 
 
-def _lead(out: Path, task: str, seed: int, alone: str) -> dict[str, float]:
-    """`abaw compare` of both streams with one: the task's score, paired over tracks."""
-    cards = [read_card(_folder(out, task, seed, streams) / NAME) for streams in ("both", alone)]
-    rows = [card["files"]["rows"] for card in cards]
+def _above_floor(out: Path, name: str, seed: int) -> float:
+    """The lower end of the score's interval against what says the mean of every row."""
+    card = _card(out, name, WHOLE, seed)
+    return card["score"]["low"] - (landmarks(card["standards"], card["task"]).floor or 0.0)
+
+
+def _lead(out: Path, name: str, part: str, seed: int) -> dict[str, float]:
+    """`abaw compare` of the whole with a part: the task's score, paired over tracks."""
+    cards = [_card(out, name, which, seed) for which in (WHOLE, part)]
+    rows, task = [card["files"]["rows"] for card in cards], cards[0]["task"]
     words = ["compare", *rows, "--corpus", cards[0]["corpus"], "--task", task, "--json"]
     asked = [sys.executable, "-c", ABAW, *words]
     return json.loads(subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout)[task]

@@ -8,6 +8,7 @@ from typing import Any
 
 from abaw_jax.labels import TASKS
 from abaw_jax.report.card import Card, features
+from abaw_jax.report.published import published
 from abaw_jax.report.standards import Landmarks, landmarks, way
 
 SAME = ("config", "task", "rows", "tracks", "steps", "parameters")
@@ -18,6 +19,9 @@ HEADER = (
     "| parameters | seconds | commit |"
 )
 RULE = "|---|---|---|---|--:|--:|--:|--:|--:|--:|---|"
+AUTHORS = " authors' score: their data, not here |"
+UNTOLD = ("--config.seed=", "--config.streams=", "--config.synthetic.")
+"""Flags that other cells of the line tell, or that all lines share."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +70,13 @@ def systems(cards: Iterable[Card]) -> list[System]:
 
 
 def markdown(found: Sequence[System]) -> list[str]:
-    """The lines of the table."""
-    return [HEADER, RULE, *map(_line, found)]
+    """The lines of the table; where a system is somebody's, with what its authors report."""
+    lines, theirs = [HEADER, RULE, *map(_line, found)], [published(s.cards[0]["config"]) for s in found]
+    if not any(theirs):
+        return lines
+    return [
+        line + end for line, end in zip(lines, [AUTHORS, "---|", *(f" {t} |" for t in theirs)], strict=True)
+    ]
 
 
 def _identity(card: Card) -> list[Any]:
@@ -82,7 +91,7 @@ def _line(system: System) -> str:
     share = way(system.score, marks.floor, marks.oracle)
     commits = dict.fromkeys(card["commit"] for card in system.cards if card["commit"])
     cells = (
-        system.cards[0]["config"],
+        _name(system.cards[0]),
         system.task,
         features(system.cards[0]),
         f"{system.score:.3f} ({low:.3f} to {high:.3f}), {system.seeds}",
@@ -93,6 +102,13 @@ def _line(system: System) -> str:
         ", ".join(commits),
     )
     return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _name(card: Card) -> str:
+    """The config, and what was changed of it."""
+    flags = [flag for flag in card.get("flags", ()) if not flag.startswith(UNTOLD)]
+    changed = ", ".join(flag.removeprefix("--config.") for flag in flags)
+    return f"{card['config']} ({changed})" if changed else card["config"]
 
 
 def _cell(text: str) -> str:

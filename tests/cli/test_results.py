@@ -50,6 +50,25 @@ def test_a_run_is_a_line(tmp_path: Path, capsys):
     ]  # fmt: skip
 
 
+def test_what_was_changed_of_a_config_stands_beside_its_name(tmp_path: Path, capsys):
+    flags = ["--config.synthetic.size=evidence", "--config.seed=1", "--config.text.share=0.0"]
+    write_card(tmp_path / "runs" / "va", flags=flags)
+    assert table(capsys, tmp_path / "runs")[0][0] == "va (text.share=0.0)"
+
+
+def test_what_authors_report_is_told_and_marked_as_theirs(tmp_path: Path, capsys):
+    write_card(tmp_path / "runs" / "a", config="va_soft_prompt")
+    write_card(tmp_path / "runs" / "b", 0.4)
+    assert main(["results", str(tmp_path / "runs")]) == 0
+    head, rule, theirs, ours = capsys.readouterr().out.splitlines()
+    assert head.endswith("| commit | authors' score: their data, not here |")
+    assert rule.endswith("|---|---|")
+    assert theirs.endswith(
+        "| abc | CCC 0.53, test of the 10th ABAW, if IMLAB is this team (arXiv 2603.13415) |"
+    )
+    assert ours.endswith("| abc |  |")
+
+
 def test_seeds_are_averaged(tmp_path: Path, capsys):
     for seed, (value, seconds) in enumerate([(0.4, 10.0), (0.5, 90.0), (0.9, 30.0)]):
         commit = "abc" if seed else "old+"
