@@ -8,8 +8,8 @@ MIT/ast-finetuned-audioset-10-10-0.4593 from the hub, and CLIP, which the hub ha
 
 abaw convert openai/clip-vit-base-patch16 --out weights/clip-vit-base-patch16
 
-As in the abstract rather than the released settings: `--config.model.temporal=gru`. Without words:
-`--config.text.share=0`.
+As in the abstract rather than the released settings: `--config.model.temporal=gru`. With the published mel in
+place of AST's own filter bank: `--config.audio.view=decibels`. Without words: `--config.text.share=0`.
 """
 
 from ml_collections import ConfigDict

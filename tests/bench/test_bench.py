@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-from abaw_jax.bench import corpus
+import pytest
+
+from abaw_jax.bench import corpus, evidence
 from abaw_jax.bench.__main__ import BENCHMARKS
 from abaw_jax.bench.timing import in_turn, report
 
@@ -27,6 +30,24 @@ def test_the_look_alike_has_the_size_of_the_real_corpus(tmp_path, monkeypatch):
     paths = corpus.write_look_alike(tmp_path)
     assert len(paths) == corpus.TRACKS
     assert sum(len(path.read_text().split("\n")) - 2 for path in paths) == 300_000
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("va", ["both", "video", "audio"]),
+        ("masked_transformer:au", ["both"]),
+        ("expr_text_guided", ["both", "video", "audio", "no-words"]),
+        ("au_local_global", ["both", "face", "audio"]),
+    ],
+)
+def test_evidence_takes_away_each_modality_and_the_words(name: str, parts: list[str], monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    found = evidence.parts_of(evidence.open_config(name))
+    assert list(found) == parts
+    assert found["both"] == [] and found.get("no-words", ["text.share=0.0"]) == ["text.share=0.0"]
+    if "face" in found:
+        assert found["face"] == ["streams=('video', 'brows', 'middle', 'mouth')"]
 
 
 def test_every_benchmark_is_listed_by_help():
