@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from abaw_jax.corpus.synthetic.cast import Size
 from abaw_jax.corpus.synthetic.make import Plan, make
 from abaw_jax.main import train
-from tests.test_configs import config_of
+from tests.of_configs import config_of
 
 pytestmark = pytest.mark.usefixtures("compile_once")
 SIZE = Size(train=3, validation=2, test=1, seconds=2.0, fps=12.0)
@@ -45,6 +45,32 @@ def test_the_other_tasks_take_the_same_road(task: str, small_media: Path, tmp_pa
     assert "done after step 2" in said
     for file in json.loads((tmp_path / "run" / "card.json").read_text())["files"].values():
         assert Path(file).exists()
+
+
+SYSTEMS = {
+    "expr_dilated_fusion": "expr", "va_interactive": "va", "expr_text_guided": "expr", "va_soft_prompt": "va",
+    "masked_transformer:au": "au", "au_local_global": "au",
+}  # fmt: skip
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("is_resident", [False, True])
+def test_a_published_system_takes_the_same_road(
+    system: str, is_resident: bool, small_media: Path, tmp_path: Path
+):
+    name, _, variant = system.partition(":")
+    config = config_of(name, variant or None)
+    config.corpus.root, config.store.root = str(small_media), str(tmp_path / "features")
+    config.train.batch_size, config.train.steps, config.train.eval_every = 4, 4, 2
+    config.train.resident, config.train.log_every = is_resident, 1
+    config.augment.update({"noise": 0.1, "mixup": 0.2, "modality_dropout": 0.2, "bands": 4})
+    assert train(config, system, tmp_path / "run") == 0
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    assert (card["task"], card["config"], card["rows"]) == (SYSTEMS[system], system, 48)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    said = {key for line in lines for key in line}
+    assert ("loss/words" in said) == (config.text.prompts != "none")
 
 
 @pytest.fixture

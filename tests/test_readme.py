@@ -17,6 +17,7 @@ NOT_RUN = {
     "--sample": "wants the organisers' sample file",
     "abaw results": "wants the runs of the table",
     "bench evidence": "takes an hour",
+    "va_interactive.py": "takes a minute, at full size hours; tests/test_end_to_end.py trains it on few rows",
 }
 """What a command has in it ▶ why it is not run here."""
 BEFORE = (
