@@ -57,6 +57,7 @@ def get_config() -> ConfigDict:
     config.window.targets = "all"  # all | last | middle: which of its rows a window predicts
     config.window.stride = 64  # rows from one training window to the next
     config.window.eval_stride = 64  # the same in evaluation; smaller than rows: windows overlap
+    config.window.learn_from_s = 0.0  # training windows that predict earlier rows of a track are left out
     config.window.edge = "shift"  # mask | clamp | shift | skip: what happens at a track's end
     config.window.overlap = "mean"  # mean | last: rows that several windows predict
 
@@ -123,6 +124,7 @@ def get_config() -> ConfigDict:
     config.optimizer.rates = ()  # (pattern of a parameter's name, share of the rate) pairs; 0 freezes
     config.optimizer.release = ()  # (pattern, step) pairs: frozen before that step
     config.optimizer.plateau_factor = 0.5  # of the rate, when the score has stalled
+    config.optimizer.plateau_least = 0.0  # share of the rate that plateaus never go below
     config.optimizer.plateau_patience = 0  # evaluations without a better score before that; 0: never
 
     config.train = ConfigDict()
@@ -144,6 +146,7 @@ def get_config() -> ConfigDict:
 
     config.evaluation = ConfigDict()
     config.evaluation.fill = "linear"  # how rows without a prediction get one
+    config.evaluation.trusts_blind = True  # False: what is said of a row without a face counts as a gap
     config.evaluation.smoothing = "none"  # none | box | gaussian | median
     config.evaluation.smoothing_s = 0.0  # width of the smoothing in seconds
     config.evaluation.tune = (

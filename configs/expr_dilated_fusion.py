@@ -18,7 +18,7 @@ from abaw_jax.defaults import get_config as defaults
 
 
 def get_config(variant: str = "tiny") -> ConfigDict:
-    """Sixteen maps of a face in four seconds, and their sound; all sizes are defaults, not from the paper."""
+    """Sixteen maps of a face in four seconds, and their sound; all of it default, not from the paper."""
     check_variant(variant, "tiny", "full", "real")
     config = defaults()
     config.task = "expr"
@@ -35,7 +35,9 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.model.width, config.model.dropout = 128, 0.5
         config.loss.expr.class_weights = "inverse"
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-4, 1e-4
-        config.train.steps, config.train.eval_every, config.train.patience = 120_000, 4000, 5
+        config.optimizer.beta2, config.window.eval_stride = 0.999, 1
+        config.train.steps, config.train.eval_every, config.train.patience = 70_000, 2333, 5  # thirty epochs
+        config.evaluation.fill, config.evaluation.trusts_blind = "previous", False
     if variant == "real":
         config.video.encoder, config.video.view = "./weights/clip-vit-base-patch16", "grid7"
         config.audio.encoder = "openai/whisper-base"

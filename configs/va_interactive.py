@@ -9,8 +9,9 @@ and two sets of weights that are published as pickles, an ArcFace IR-50 and VGGi
 abaw convert res50_ir_0.887.pth --out weights/ir50
 abaw convert vggish-10086976.pth vggish_pca_params-970ea276.pth --out weights/vggish
 
-Six folds: the same command with `--config.fold=0` to `5`, each with its own `--workdir`; then one prediction
-of all, `--mode=predict --checkpoint=… --checkpoint=… --set=evaluation.ensemble=ccc_centred`.
+With 64 bands of log-mel for MFCC: `--config.streams="('video', 'audio', 'logmel')"`. Six folds: the same
+command with `--config.fold=0` to `5`, each with its own `--workdir`; then one prediction of all,
+`--mode=predict --checkpoint=… --checkpoint=…`, joined as published by `evaluation.ensemble=ccc_centred`.
 """
 
 from ml_collections import ConfigDict
@@ -29,12 +30,17 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config.window.rows, config.window.stride, config.window.eval_stride = 150, 50, 100
     if variant != "tiny":
         config.streams = ("video", "audio", "mfcc")
-        config.mfcc = audio_stream("mfcc")
+        config.mfcc, config.logmel = audio_stream("mfcc"), audio_stream("logmel")
         config.model.update({"width": 128, "side_width": 64, "shared_width": 64, "head_width": 128})
         config.window.rows, config.window.stride, config.window.eval_stride = 300, 200, 200
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-5, 1e-3
         config.optimizer.schedule, config.optimizer.warmup_steps = "constant", 0
-        config.optimizer.plateau_patience, config.optimizer.plateau_factor = 5, 0.1
+        config.optimizer.plateau_patience, config.optimizer.plateau_factor = (
+            6,
+            0.1,
+        )  # torch's 5 cuts at the sixth
+        config.optimizer.plateau_least, config.optimizer.clip_norm, config.optimizer.beta2 = 0.1, 0.0, 0.999
+        config.evaluation.ensemble = "ccc_centred"
         config.train.steps, config.train.eval_every, config.train.patience = 52_500, 525, 20
     if variant == "real":
         config.video.encoder = "./weights/ir50"

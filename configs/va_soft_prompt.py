@@ -22,7 +22,11 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     """Published: mean CCC 0.53 on the test set of the 10th ABAW, third place, if IMLAB is this team."""
     check_variant(variant, "tiny", "full", "real")
     config = defaults()
-    config.task, config.loss.va.over = "va", "pooled"
+    config.task, config.loss.va.over, config.loss.shares.va = (
+        "va",
+        "pooled",
+        2.0,
+    )  # a sum over both, not a mean
     config.model = ConfigDict({"name": "va_soft_prompt", "width": 64, "temporal": "tcn", "has_adapter": True})
     config.video.reach, config.video.reach_s, config.video.reach_count = "present", 10.0, 20
     config.audio.reach, config.audio.reach_s, config.audio.reach_count = "spread", 10.0, 50
@@ -32,7 +36,10 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config.train.batch_size, config.train.standardize = 64, False
     if variant != "tiny":
         config.model.width = 256
+        config.optimizer.beta2 = 0.999  # torch's
         config.window.stride, config.window.eval_stride = 90, 1  # three seconds of thirty rows
+        config.window.learn_from_s = 10.0
+        config.evaluation.fill, config.evaluation.trusts_blind = "system_d", False
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-4, 1e-4
         config.optimizer.schedule, config.optimizer.warmup_steps, config.optimizer.clip_norm = (
             "constant",

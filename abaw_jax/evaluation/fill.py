@@ -4,6 +4,7 @@ Official scores count every label row and a submission must name every row, so e
 fills gaps somehow, and how it does moves its score. A rule here is a name, not a habit.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -115,6 +116,14 @@ def fill(
     per_track = np.bincount(wanted.track, weights=is_filled, minlength=len(wanted.tracks))
     filled = {name: int(count) for name, count in zip(wanted.tracks, per_track, strict=True)}
     return result, FillCounts(filled, without, len(table) - int(is_there.sum()))
+
+
+def without_blind(table: RowTable) -> RowTable:
+    """Rows without a face as gaps, for systems that only ever predict rows that have one."""
+    blind = table.no_face[:, None]
+    return dataclasses.replace(
+        table, **{task: np.where(blind, np.float32(np.nan), getattr(table, task)) for task in table.tasks}
+    )
 
 
 def _rule(name: str) -> Callable[[Distance, Distance], Distance]:

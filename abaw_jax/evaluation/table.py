@@ -1,13 +1,13 @@
 """The table of predictions, one row a frame: what evaluation, submission, videos and page pass around."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from abaw_jax.evaluation.rows import Layout, Rows
-from abaw_jax.labels import WIDTHS
+from abaw_jax.labels import VA_RANGE, WIDTHS
 
 NEUTRAL = {
     "va": np.zeros(WIDTHS["va"], np.float32),
@@ -65,3 +65,10 @@ class RowTable(Rows):
         """Rows with a prediction. A vector that is NaN in part says nothing and counts as none."""
         values = getattr(self, task)
         return ~np.isnan(values).any(axis=1)
+
+
+def clipped(table: RowTable) -> RowTable:
+    """Valence and arousal within their range: what a linear head says may lie beyond."""
+    if table.va is None:
+        return table
+    return replace(table, va=table.va.clip(*VA_RANGE))

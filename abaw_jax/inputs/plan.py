@@ -100,6 +100,8 @@ def _anchors(spec: WindowSpec, timeline: Timeline, stride: int, for_training: bo
     anchors = anchors if timeline.rows else anchors[:0]
     if not for_training:
         return anchors
+    if spec.learn_from_s:
+        anchors = anchors[anchors + spec.targets[0] >= spec.learn_from_s * _rate(timeline)]
     rows = anchors[:, None] + np.array(spec.targets)
     labelled = timeline.is_labelled[np.clip(rows, 0, timeline.rows - 1)] if timeline.rows else rows > 0
     return anchors[(labelled & (rows >= 0) & (rows < timeline.rows)).any(axis=1)]
@@ -167,12 +169,26 @@ class _Windows:
             where = np.flatnonzero(timeline.present[name])
             bounds_s = np.array([reach.first_s, reach.last_s]) * _rate(timeline)
             return _spread(there, where, anchors, np.round(bounds_s).astype(int), reach.count)
+        if isinstance(reach, Seconds) and (step := _even_step(reach, grid)):
+            # On the stream's own places: rounded to rows, some would be taken twice and others never.
+            first = anchors + reach.offsets[0] * _rate(timeline)
+            first = np.ceil((first + 1) * grid.sample_hz / _rate(timeline) - 1e-6).astype(int) - 1
+            return first[:, None] + step * np.arange(reach.count)
         offsets = reach.offsets if isinstance(reach, Rows) else self._rows_of(reach.offsets, timeline)
         rows = anchors[:, None] + np.asarray(offsets)
         found = np.searchsorted(rows_with_vector, rows, side="right") - 1
         return np.where(
             (rows < 0) | (rows >= timeline.rows), len(rows_with_vector) * (rows >= 0) - (rows < 0), found
         )
+
+
+def _even_step(reach: Seconds, grid: Grid) -> int:
+    """Of moments that are evenly apart, by how many vectors of a sparse grid; 0 where they fall between."""
+    apart = np.diff(reach.offsets)
+    if grid.sample_hz is None or not len(apart) or not np.allclose(apart, apart[0]):
+        return 0
+    step = round(apart[0] * grid.sample_hz)
+    return step if step > 0 and np.isclose(step, apart[0] * grid.sample_hz) else 0
 
 
 def _rate(timeline: Timeline) -> float:

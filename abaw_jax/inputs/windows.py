@@ -71,6 +71,8 @@ class WindowSpec:
     stride: int = 1
     """Rows from one anchor to the next in training."""
     eval_stride: int = 1
+    learn_from_s: float = 0.0
+    """Training windows whose first target is earlier than so many seconds of a track are left out."""
     edge: str = "mask"
     """Past a track's ends: mask what is not there, clamp to the last row, shift the last window back so that
     it ends with the track, or skip windows that do not fit."""

@@ -1,10 +1,11 @@
-"""System J: the whole face and three parts of it, sound around each row and of the window, heard at several
-scales.
+"""System J: the whole face and three parts of it, sound near and far, heard at several scales.
 
-Yu et al. 2025 (arXiv 2503.11115). The trunk, the recipe and the weights of the units are those of the code
-that it builds on; views, alignment and scales are only named in the paper, and what stands here for them is a
-default, not from it. Its norm over channels and rows at once would fix the window's length: here it is over
-channels alone.
+Yu et al. 2025 (arXiv 2503.11115). The widths of the temporal network, the head, the weights of the units and
+the recipe are those of the code that it builds on (AUD-TGN); its transformer gives way to attention at
+several scales, which the paper names without equations, as it does views and alignment: what stands here for
+them is a default, not from it. Its norm over channels and rows at once would fix the window's length: here it
+is over channels alone. With cached features the last stage of the face network cannot be trained, nor faces
+cropped and flipped anew.
 """
 
 from functools import partial
@@ -33,6 +34,9 @@ class AuLocalGlobal(nn.Module):
     heads: int = 4
     layers: int = 2
     scales: tuple[int, ...] = (8, 32, WHOLE)
+    ramp: float = 8.0
+    expansion: int = 2
+    """Width, heads, layers, scales, ramp, expansion: defaults, not from the paper."""
     temporal_widths: tuple[int, ...] = (256, 256, 128, 128, 128)
     taps: int = 5
     head_width: int = 64
@@ -44,7 +48,15 @@ class AuLocalGlobal(nn.Module):
         """The tasks row by row."""
         x, present = self._tokens(batch, train)
         for i in range(self.layers):
-            layer = SpannedLayer(self.heads, self.scales, self.dropout, self.dtype, name=f"layer_{i}")
+            layer = SpannedLayer(
+                self.heads,
+                self.scales,
+                self.ramp,
+                self.expansion,
+                self.dropout,
+                self.dtype,
+                name=f"layer_{i}",
+            )
             x = layer(x, present, train)
         widths = self.temporal_widths
         network = Tcn(

@@ -1,22 +1,20 @@
 """System A: attention over channels and places of each modality, weighed by key frames, fused at dilations.
 
-Yu, Zheng, Wang, Wang, Xu 2025 (arXiv 2503.11935, first version); no code is published and sizes are not
-given, so this is a reconstruction from the named modules, and every size is a default, not from the paper. Of
-its third version are `fusion="decision"` here, the coarse loss (`loss.expr.coarse`) and masked bands
-(`augment.bands`).
+Yu, Zheng, Wang, Wang, Xu 2025 (arXiv 2503.11935, first version). No code is published and no size is given:
+this is a reconstruction from the modules that it names, and all fields are defaults, not from the paper. Of
+its third version are `fusion="decision"`, the coarse loss (`loss.expr.coarse`; 0.5 as a default) and masked
+frequencies (`augment.bands`, which are frequencies where sound is `logmel`).
 """
-
-import itertools
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array
 
 from abaw_jax.nn.dilated import DilatedFusion
 from abaw_jax.nn.keyframes import KeyFrames
 from abaw_jax.nn.linear import Linear
-from abaw_jax.nn.masking import hide, mean_over
+from abaw_jax.nn.masking import at_moments, hide, mean_over
 from abaw_jax.nn.spatial import GlobalChannelSpatial, MedianChannelSpatial
 from abaw_jax.nn.streams import Heads, take
 from abaw_jax.types import Batch, DType, Outputs
@@ -38,6 +36,8 @@ class ExprDilatedFusion(nn.Module):
     fusion: str = "dilated"
     face_share: float = 0.5
     """Of the decision fusion: F1 of the first stream alone over the sum of both, measured on validation."""
+    temperature: float = 0.5
+    """Of the softmax over moments."""
     dropout: float = 0.5
     dtype: DType = jnp.float32
 
@@ -52,7 +52,7 @@ class ExprDilatedFusion(nn.Module):
         states, present = (jnp.stack(each, axis=2) for each in zip(*pairs, strict=True))
         if self.fusion == "decision":
             return self._decide(states, present, train)
-        gates = KeyFrames(name="key_frames")(states, present)
+        gates = KeyFrames(self.temperature, name="key_frames")(states, present)
         x = states * gates[:, None, :, None].astype(self.dtype)
         x = hide(x.reshape(*x.shape[:2], -1), present.any(axis=-1))[:, :, None]
         real = present.any(axis=-1)[:, :, None]
@@ -93,17 +93,3 @@ class ExprDilatedFusion(nn.Module):
         log_p = jax.nn.log_softmax(jnp.stack(alone, axis=2))
         log_gates = jnp.log(jnp.maximum(gates, 1e-9))[:, None, :, None]
         return {"expr": jax.nn.logsumexp(log_p + log_gates, axis=2), "gates": gates}
-
-
-def at_moments(
-    x: Float[Array, "b n d"], present: Bool[Array, "b n"], moments: int
-) -> tuple[Float[Array, "b {moments} d"], Bool[Array, "b {moments}"]]:
-    """Stretches as even as they come, each the mean of what is present in it."""
-    if x.shape[1] == moments:
-        return hide(x, present), present
-    edges = [i * x.shape[1] // moments for i in range(moments + 1)]
-    if edges[0] == edges[1]:
-        raise ValueError(f"found {x.shape[1]} vectors, expected at least one for each of {moments} moments")
-    parts = list(itertools.pairwise(edges))
-    means = [mean_over(x[:, a:b], present[:, a:b]) for a, b in parts]
-    return jnp.stack(means, axis=1), jnp.stack([present[:, a:b].any(axis=1) for a, b in parts], axis=1)

@@ -2,6 +2,12 @@
 
 Byeon, Kim, Lim 2026 (arXiv 2603.11971, VG-CMF) and the authors' code. The published contrast calls samples of
 the same class negatives; here they are positives (`text.positives`), and the diagonal is the option.
+
+Cached features are of encoders at rest; the authors leave their dropout on. Their sound is that of each
+window by itself, fed raw; here a vector of wav2vec 2.0 has heard its chunk, normed as its weights want it,
+which may reach past the row that is predicted (`audio.is_causal` hears the past alone, at the cost of a pass
+a vector). Rows whose face or label is missing are masked, where the authors repeat up to five and begin anew
+after that.
 """
 
 from functools import partial

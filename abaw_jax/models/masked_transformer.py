@@ -1,8 +1,10 @@
 """System E: a transformer over the past hundred faces, some of them masked while it learns.
 
 Min, Yang, Lim 2024 (arXiv 2403.13731) and the authors' code of March 2024. Its masking of single numbers
-(`mask_mode="element"`) is an option, as the paper speaks of frames; it puts out logits, not logits of
-softmax.
+(`mask_mode="element"`) is an option, as the paper speaks of frames. What comes out are logits, with a focal
+loss of each class and of each unit: the authors take the softmax twice, and cross entropy over units'
+sigmoids. Rows without a face are masked where they stand; the authors close the gaps. Focal alpha is a
+constant factor, and left out.
 """
 
 import flax.linen as nn

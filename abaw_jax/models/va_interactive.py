@@ -2,7 +2,13 @@
 
 Wang et al. 2025 (arXiv 2503.10523; first in VA at the 8th ABAW). After the module that was recovered from the
 authors' repository, whose published source does not run; its two unused norms are left out.
-`fusion="mha_gate"` is what that source means to do, its missing names filled in.
+`fusion="mha_gate"` is what that source means to do, its missing names filled in: the heads hear over the
+window, and what is let in beside the face is the mean of what it hears.
+
+With cached features the face network cannot be released step by step, nor faces cropped and flipped anew. The
+recovered module hears 39 MFCC, the paper log-mel through a network trained with the rest; here MFCC is
+librosa's. Rows that a short track lacks are masked, where the authors learn their zeros; kernels begin as
+Flax begins them.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,13 @@
 
 Jung, Park, Lim 2026 (arXiv 2603.13415) and the authors' code. Two things are theirs and look odd: the gate
 weighs the fused sequence against the faces, not against the sound; and with a frozen CLIP their term of
-prompts has no gradient, as nothing that is learnt stands before it. Here a residual adapter does (`adapter`),
-which is ours.
+prompts has no gradient, as nothing that is learnt stands before it. Here a residual adapter does
+(`has_adapter`), which is ours.
+
+Sound is one vector for each moment of AST's grid, its bands' mean, where the authors run over all patches
+band by band, the distillation token first. A cached vector has heard its chunk, which may reach past the row
+that is predicted (`audio.is_causal` hears the past alone). CLIP's own pixel norm stands in for ImageNet's.
+Where fewer than twenty faces are there, all are spread evenly; the authors repeat the first.
 """
 
 from functools import partial
@@ -14,7 +19,7 @@ import jax.numpy as jnp
 
 from abaw_jax.nn.fusion import PairGate
 from abaw_jax.nn.linear import Linear
-from abaw_jax.nn.masking import hide, mean_over
+from abaw_jax.nn.masking import at_moments, hide, mean_over
 from abaw_jax.nn.multihead import PostNormLayer
 from abaw_jax.nn.recurrent import BothWays
 from abaw_jax.nn.streams import Heads, take
@@ -75,7 +80,7 @@ class VaSoftPrompt(nn.Module):
     def _fuse(self, face: Array, sound: Array, heard: Array, train: bool) -> Array:
         gate = PairGate(self.dropout, self.dtype, name="gate")
         if self.fusion == "gated":
-            return gate(face, jnp.broadcast_to(mean_over(sound, heard)[:, None], face.shape), train)
+            return gate(face, at_moments(sound, heard, face.shape[1])[0], train)
         cross = PostNormLayer(self.heads, 4 * self.width, self.dropout, dtype=self.dtype, name="cross")
         fused = cross(face, heard, sound, train)
         return gate(fused, face, train) if self.fusion == "cross_gated" else fused

@@ -1,5 +1,7 @@
 """What is absent: hiding what lies under a mask, and making whole streams absent in training."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -18,6 +20,20 @@ def mean_over(x: Float[Array, "b t d"], present: Bool[Array, "b t"]) -> Float[Ar
     """The mean of what is present, summed in float32; zero where nothing is."""
     total = hide(x, present).astype(jnp.float32).sum(axis=1)
     return (total / jnp.maximum(present.sum(axis=1), 1)[:, None]).astype(x.dtype)
+
+
+def at_moments(
+    x: Float[Array, "b n d"], present: Bool[Array, "b n"], moments: int
+) -> tuple[Float[Array, "b {moments} d"], Bool[Array, "b {moments}"]]:
+    """Stretches as even as they come, each the mean of what is present in it."""
+    if x.shape[1] == moments:
+        return hide(x, present), present
+    edges = [i * x.shape[1] // moments for i in range(moments + 1)]
+    if edges[0] == edges[1]:
+        raise ValueError(f"found {x.shape[1]} vectors, expected at least one for each of {moments} moments")
+    parts = list(itertools.pairwise(edges))
+    means = [mean_over(x[:, a:b], present[:, a:b]) for a, b in parts]
+    return jnp.stack(means, axis=1), jnp.stack([present[:, a:b].any(axis=1) for a, b in parts], axis=1)
 
 
 def drop_streams(key: PRNGKeyArray, present: Bool[Array, "b t n"], rate: float) -> Bool[Array, "b t n"]:

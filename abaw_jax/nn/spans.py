@@ -16,8 +16,6 @@ from abaw_jax.nn.multihead import EPSILON, MultiHead
 from abaw_jax.nn.transformer import MLP
 from abaw_jax.types import DType
 
-RAMP = 8
-"""Rows over which a span fades out; default, not from a paper."""
 WHOLE = 0
 """The scale that reaches over the whole window."""
 
@@ -33,6 +31,10 @@ class SpannedLayer(nn.Module):
     heads: int
     scales: Sequence[int] = (8, 32, WHOLE)
     """Rows that attention reaches at most, before and after; 0: all of them."""
+    ramp: float = 8.0
+    """Rows over which a span fades out."""
+    expansion: int = 2
+    """Of the network, over the width."""
     dropout: float = 0.1
     dtype: DType = jnp.float32
 
@@ -51,11 +53,11 @@ class SpannedLayer(nn.Module):
         for i, scale in enumerate(self.scales):
             # The whole is as long as what is there, whatever the window was filled up to.
             reach = jnp.where(scale == WHOLE, present.sum(axis=1), scale)
-            span = soft_span(distance, reach * jax.nn.sigmoid(asked[:, i]), RAMP)
+            span = soft_span(distance, reach * jax.nn.sigmoid(asked[:, i]), self.ramp)
             is_near = distance <= (scale or t)
             share = jnp.where(present[:, None] & is_near[None], span, 0)
             attention = MultiHead(self.heads, dtype=self.dtype, name=f"scale_{scale or 'whole'}")
             heard += shares[i].astype(self.dtype) * attention(y, y, share[:, None], train)
         x = x + drop(heard)
         y = nn.LayerNorm(EPSILON, dtype=self.dtype, name="network_norm")(x)
-        return x + drop(MLP(2 * d, d, self.dtype, name="network")(y))
+        return x + drop(MLP(self.expansion * d, d, self.dtype, name="network")(y))

@@ -103,7 +103,7 @@ def warped(x: Array, middle: Float[Array, " b"], moved: Float[Array, " b"]) -> A
 def without_band(rng: Array, x: Float[Array, "b n *s d"], most: int) -> Array:
     """Up to `most` neighbouring numbers of every vector are zeros, the same ones all through a window."""
     width = jax.random.randint(jax.random.fold_in(rng, 0), (len(x), 1), 0, most + 1)
-    first = jax.random.randint(jax.random.fold_in(rng, 1), (len(x), 1), 0, x.shape[-1])
+    first = jax.random.randint(jax.random.fold_in(rng, 1), (len(x), 1), 0, x.shape[-1] - width + 1)
     number = jnp.arange(x.shape[-1])[None]
     lost = (number >= first) & (number < first + width)
     return jnp.where(lost.reshape(len(x), *(1,) * (x.ndim - 2), -1), jnp.zeros((), x.dtype), x)

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array
 
 from abaw_jax import losses
-from abaw_jax.labels import VA_RANGE
 from abaw_jax.nn.norms import STATISTICS
 from abaw_jax.tasks.augment import NO_AUGMENT, Augment
 from abaw_jax.tasks.task import Loss, Variables
@@ -20,8 +19,8 @@ from abaw_jax.types import Batch, Outputs, mask_key
 
 PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
 """Task of a config ▶ what is predicted."""
-TURNS = {"va": lambda x: jnp.clip(x, *VA_RANGE), "expr": jax.nn.softmax, "au": jax.nn.sigmoid}
-"""From what a model puts out to what a row table holds."""
+TURNS = {"va": lambda x: x, "expr": jax.nn.softmax, "au": jax.nn.sigmoid}
+"""From what a model puts out to what a row table holds; affect is clipped when the table is finished."""
 AUGMENTED = 1
 """Folded into the random key, so that what is done to a batch does not follow dropout."""
 

@@ -23,7 +23,7 @@ def is_stalled(history: History, patience: int) -> bool:
     return patience > 0 and evaluations_since_best(history) >= patience
 
 
-def plateau_scale(history: History, factor: float, patience: int) -> float:
+def plateau_scale(history: History, factor: float, patience: int, least: float = 0.0) -> float:
     """The learning rate's factor: reduced whenever `patience` evaluations in a row did not beat the best."""
     scale, top, waited = 1.0, -float("inf"), 0
     for entry in history:
@@ -32,5 +32,5 @@ def plateau_scale(history: History, factor: float, patience: int) -> float:
             continue
         waited += 1
         if patience > 0 and waited >= patience:
-            scale, waited = scale * factor, 0
+            scale, waited = max(scale * factor, least), 0
     return scale

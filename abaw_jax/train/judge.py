@@ -20,7 +20,7 @@ from abaw_jax.evaluation import ensemble, files
 from abaw_jax.evaluation.intervals import Interval, intervals
 from abaw_jax.evaluation.scores import Result, Scores, evaluate
 from abaw_jax.evaluation.statistics import Statistics
-from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.table import RowTable, clipped
 from abaw_jax.evaluation.truth import Truth
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
@@ -147,10 +147,10 @@ class Judge:
     def rows(self, split: str, smoothing_s: float | None = None) -> RowTable:
         """Of every track, by all members together."""
         tables = [
-            member.run.rows(part, member.state, self.show, smoothing_s)
+            member.run.unclipped_rows(part, member.state, self.show, smoothing_s)
             for member, part in zip(self.members, self.parts(split), strict=True)
         ]
-        return tables[0] if len(tables) == 1 else ENSEMBLES[self._settings.ensemble](tables)
+        return clipped(tables[0] if len(tables) == 1 else ENSEMBLES[self._settings.ensemble](tables))
 
     @functools.cached_property
     def tuned(self) -> Tuned:

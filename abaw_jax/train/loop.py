@@ -113,7 +113,8 @@ class _Loop:
 
     def _scale(self) -> np.float32:
         c = self.run.config.optimizer
-        return np.float32(histories.plateau_scale(self.history, c.plateau_factor, c.plateau_patience))
+        settings = c.plateau_factor, c.plateau_patience, c.plateau_least
+        return np.float32(histories.plateau_scale(self.history, *settings))
 
     def _next(self, chunks: Iterator[Chunk]) -> Chunk:
         began = time.monotonic()

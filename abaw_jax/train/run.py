@@ -10,11 +10,11 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from abaw_jax.evaluation.fill import fill
+from abaw_jax.evaluation.fill import fill, without_blind
 from abaw_jax.evaluation.rows import Rows
 from abaw_jax.evaluation.scores import Result, evaluate
 from abaw_jax.evaluation.smooth import smooth
-from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.table import RowTable, clipped
 from abaw_jax.inputs.loader import Loader, evaluation_batches
 from abaw_jax.inputs.source import example
 from abaw_jax.models.registry import make_model
@@ -133,10 +133,17 @@ class Run(Engine):
     def rows(
         self, part: Part, state: State, show: OnProgress = silent, smoothing_s: float | None = None
     ) -> RowTable:
-        """Every row of every track, gaps filled and smoothed as the config says, or over another width."""
+        """Every row of every track, finished as the config says, or smoothed over another width."""
+        return clipped(self.unclipped_rows(part, state, show, smoothing_s))
+
+    def unclipped_rows(
+        self, part: Part, state: State, show: OnProgress = silent, smoothing_s: float | None = None
+    ) -> RowTable:
+        """Gaps filled and smoothed; of an ensemble affect is clipped when its members are one."""
         evaluation = self.config.evaluation
         wanted = Rows.wanted({track.name: track.rows for track in part.tracks})
-        table, _ = fill(self.predict(part, state, show), wanted, evaluation.fill)
+        table = self.predict(part, state, show)
+        table, _ = fill(table if evaluation.trusts_blind else without_blind(table), wanted, evaluation.fill)
         width_s = evaluation.smoothing_s if smoothing_s is None else smoothing_s
         return smooth(table, evaluation.smoothing, width_s) if evaluation.smoothing != "none" else table
 

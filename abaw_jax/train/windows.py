@@ -22,7 +22,7 @@ def window_spec(config: ConfigDict, grids: Mapping[str, Grid]) -> WindowSpec:
     rows = Rows.span(first, first + w.rows)
     reaches = {name: _reach(name, config, grids[name], rows) for name in config.streams}
     targets = tuple(range(w.rows)) if w.targets == "all" else (0,)
-    return WindowSpec(targets, reaches, w.stride, w.eval_stride, edge=w.edge, overlap=w.overlap)
+    return WindowSpec(targets, reaches, w.stride, w.eval_stride, w.learn_from_s, w.edge, w.overlap)
 
 
 def _reach(name: str, config: ConfigDict, grid: Grid, rows: Rows) -> Reach:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abaw_jax.evaluation.clock import ms_per_row, times_ms
-from abaw_jax.evaluation.fill import ALIASES, RULES, fill
+from abaw_jax.evaluation.fill import ALIASES, RULES, fill, without_blind
 from abaw_jax.evaluation.rows import Rows
 from abaw_jax.evaluation.table import NEUTRAL, RowTable
 
@@ -141,3 +141,11 @@ def test_a_track_without_times_needs_fps():
     np.testing.assert_array_equal(unknown, [NAN, NAN, NAN, 70, NAN, NAN])
     known = times_ms(table, Rows.wanted(wanted), fps={"a": 10.0, "b": 25.0, "c": 8.0})
     np.testing.assert_allclose(known, [50, 150, 30, 70, 110, 62.5])
+
+
+def test_what_is_said_of_rows_without_a_face_can_be_a_gap():
+    va = np.array([[0.1, 0.2], [0.9, 0.9], [0.3, 0.4]])
+    table = RowTable.build("a", [0] * 3, [1, 2, 3], va=va, no_face=np.array([False, True, False]))
+    filled, counts = fill(without_blind(table), {"a": 3}, "system_d")
+    np.testing.assert_array_equal(filled.va, np.float32([[0.1, 0.2], [0.1, 0.2], [0.3, 0.4]]))
+    assert counts.filled == {"a": 1} and filled.no_face.tolist() == [False, True, False]

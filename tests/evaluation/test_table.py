@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from abaw_jax.evaluation.rows import Rows, neighbours
-from abaw_jax.evaluation.table import RowTable
+from abaw_jax.evaluation.table import RowTable, clipped
 from abaw_jax.evaluation.truth import Truth, align
 
 
@@ -144,3 +144,10 @@ def test_a_valid_label_out_of_range_is_refused_and_an_invalid_one_is_not():
 def test_infinite_predictions_are_refused_by_name():
     with pytest.raises(ValueError, match="track 'a' row 2: 'va' is infinite"):
         RowTable.build(["a"], [0, 0], [1, 2], va=[[0.1, 0.1], [0.1, np.inf]])
+
+
+def test_affect_is_clipped_to_its_range_and_nothing_else():
+    table = RowTable.build("a", [0, 0], [1, 2], va=np.array([[1.5, -0.2], [-3.0, np.nan]]))
+    np.testing.assert_array_equal(clipped(table).va, np.float32([[1, -0.2], [-1, np.nan]]))
+    bare = RowTable.build("a", [0], [1], au=np.zeros((1, 12)))
+    assert clipped(bare) is bare

@@ -159,3 +159,30 @@ def test_where_nothing_is_there_nothing_is_seen_whatever_the_edge(edge: str):
     plan = plan_of(spec(Present(-0.2, 0.0, 2), edge=edge), timeline(15, 25.0, present))
     assert seen(plan, 3) == [None, None]
     assert seen(plan, 14) == [10, 14]
+
+
+def test_the_beginning_is_predicted_but_not_learnt_from_where_so_asked():
+    past = spec(Rows.span(-3, 1), learn_from_s=0.2, stride=2)
+    assert plan_of(past, timeline(12), for_training=True).anchor.tolist() == [6, 8, 10]  # row 5 is at 0.2 s
+    assert plan_of(past, timeline(12)).anchor.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0, 29.97])
+def test_moments_as_far_apart_as_a_sparse_grid_take_each_of_its_vectors_once(fps: float):
+    grid = Grid(sample_hz=4.0)
+    rows = round(20 * fps)
+    vectors = len(grid.rows(rows, fps))
+    around = spec(Seconds(tuple((np.arange(16) * 0.25 - 1.875).tolist())))
+    plan = plan_of(around, timeline(rows, fps, vectors=vectors), grid=grid)
+    for window in range(0, rows, 7):
+        taken = seen(plan, window)
+        there = [v for v in taken if v is not None]
+        assert there == list(range(there[0], there[-1] + 1)) and len(there) >= 8
+        row_of = grid.rows(rows, fps)[there] - 1
+        offsets = (row_of - window) / fps
+        assert offsets.min() >= -1.875 - 0.25 and offsets.max() <= 1.875 + 1 / fps
+    back = spec(Seconds(tuple((np.arange(16) * 0.25 - 3.75).tolist())))
+    plan = plan_of(back, timeline(rows, fps, vectors=vectors), grid=grid)
+    for window in range(rows):
+        last = [v for v in seen(plan, window) if v is not None][-1]
+        assert 0 <= window - (grid.rows(rows, fps)[last] - 1) < 0.25 * fps + 1

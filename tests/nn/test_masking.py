@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from abaw_jax.nn.masking import drop_streams, hide
+from abaw_jax.nn.masking import at_moments, drop_streams, hide
 
 SAMPLES = 20_000
 
@@ -36,3 +36,15 @@ def test_a_stream_without_rows_is_not_what_stays():
     assert kept.any(axis=(1, 2)).all()
     nothing = jnp.zeros((4, 3, 2), bool)
     np.testing.assert_array_equal(drop_streams(jax.random.key(0), nothing, 0.5), nothing)
+
+
+def test_moments_are_means_of_what_is_present_in_stretches_as_even_as_they_come():
+    x, present = jnp.arange(7.0).reshape(1, 7, 1), jnp.array([[True, True, False, True, True, False, False]])
+    found, there = at_moments(x, present, 3)  # 0 1 | 2 3 | 4 5 6
+    np.testing.assert_array_equal(found[..., 0], [[0.5, 3, 4]])
+    assert there.all()
+    same, kept = at_moments(x, present, 7)
+    np.testing.assert_array_equal(same[..., 0], [[0, 1, 0, 3, 4, 0, 0]])
+    np.testing.assert_array_equal(kept, present)
+    with pytest.raises(ValueError, match="found 7 vectors, expected at least one for each of 8 moments"):
+        at_moments(x, present, 8)
