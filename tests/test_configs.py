@@ -16,12 +16,19 @@ from abaw_jax.types import mask_key
 from tests.of_configs import FOLDER, NAMES, OF_ENCODERS, batch_of, config_of, step_of, task_of, variants_of
 
 CONFIGS = [(name, variant) for name in NAMES for variant in variants_of(name)]
+FLAGSHIP = ("va", "expr", "au", "mtl")
+
+
+def is_long(name: str, variant: str | None) -> bool:
+    """The published sizes of the systems compile for long."""
+    return name not in FLAGSHIP and bool(variant) and variant.endswith(("full", "real"))
+
+
 BY_SIZE = [
-    pytest.param(name, variant, marks=[pytest.mark.full] if variant and variant.endswith("full") else [])
-    for name, variant in CONFIGS
-    if name not in OF_ENCODERS
+    pytest.param(*config, marks=[pytest.mark.full] if is_long(*config) else [])
+    for config in CONFIGS
+    if config[0] not in OF_ENCODERS
 ]
-"""The published sizes are those of the real variants too, which are always tried."""
 
 
 @pytest.mark.parametrize(("name", "variant"), BY_SIZE)
@@ -69,10 +76,8 @@ def test_whoever_has_a_variant_for_a_real_corpus_is_told_of_it():
     assert {f"{name}:{variant}" for name in NAMES for variant in has[name]} == set(REAL.values())
 
 
-LONG = [pytest.param(task, marks=pytest.mark.full) for task in ("va", "expr", "au")]
-
-
-@pytest.mark.parametrize("task", [*LONG, "mtl"])
+@pytest.mark.full
+@pytest.mark.parametrize("task", FLAGSHIP)
 def test_a_task_learns_a_batch_by_heart(task: str):
     config = config_of(task, None)
     config.streams, config.window.rows = ("video",), 8
