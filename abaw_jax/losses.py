@@ -155,7 +155,7 @@ def class_weights(counts: Num[np.ndarray, " c"], rule: str) -> Float[np.ndarray,
     weights = np.zeros(counts.shape, np.float32)
     if occurs.any():
         raw = RULES[rule](counts[occurs].astype(np.float64))
-        weights[occurs] = raw / raw.mean()
+        weights[occurs] = raw / raw.mean() if raw.mean() > 0 else 1
     return weights
 
 

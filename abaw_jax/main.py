@@ -174,7 +174,9 @@ def _data(config: ConfigDict) -> "Data":
     if jax.process_count() > 1:  # each makes its share of the tracks, and all read all of them
         multihost_utils.sync_global_devices("features are there")
     return Stored(
-        corpus, {stream.name: stream.features for stream in job.streams}, partial(read_words, config)
+        corpus,
+        {stream.name: stream.features for stream in job.streams},
+        partial(read_words, config.store.root),
     )
 
 

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
 
     from abaw_jax.extract.command import open_job
     from abaw_jax.extract.text import read_words
-    from abaw_jax.inputs.packaged import Contents
+    from abaw_jax.inputs.packaged import Contents, Spoken
 
     corpus, job = open_job(_CONFIG.value)
     lacking = {name: len(tracks) for name, tracks in job.plan.wanted.items() if tracks}
@@ -39,8 +39,10 @@ def main(argv: list[str]) -> None:
         sys.exit(f"build: {said} are not extracted yet: run the same config with --mode=extract first")
     features = {stream.name: stream.features for stream in job.streams}
     specs = {name: found.spec for name, found in features.items()}
-    has_words = _CONFIG.value.text.prompts != "none"
-    words = read_words(_CONFIG.value).tolist() if has_words else ()
+    text, words = _CONFIG.value.text, None
+    if text.prompts != "none":
+        vectors = read_words(_CONFIG.value.store.root, text.prompts, text.encoder)
+        words = Spoken(text.prompts, text.encoder, vectors.tolist())
     contents = Contents.of(specs, corpus, _SEGMENT_ROWS.value, words)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()

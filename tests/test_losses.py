@@ -304,6 +304,11 @@ def test_positive_weights_are_the_ratio_of_silent_to_active():
         losses.positive_weights(active, silent, "rato")
 
 
+def test_one_class_alone_has_a_weight():
+    for rule in losses.RULES:
+        np.testing.assert_array_equal(losses.class_weights(np.array([0, 7, 0]), rule), [0, 1, 0])
+
+
 PUBLISHED = {
     "expr": (
         (177375, 16575, 10810, 9079, 95632, 79864, 31631, 165847),

@@ -25,6 +25,7 @@ FLAGSHIP = ("va", "expr", "au", "mtl")
 WHOLE = "both"
 """A system as its config has it; the others lack something."""
 NO_WORDS = "no-words"
+OWN = ("seed=", "streams=", "text.share=", "fold=")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(rounds: int, configs: list[str], seeds: list[int], out: Path, config: list[str]) -> None:
     """Train what lacks, compare, and say the smallest lead; rounds are the seeds."""
+    if refused := [key for key in config if key.startswith(OWN)]:
+        raise SystemExit(f"evidence: --config {refused[0]}: is set for each run, or makes them incomparable")
     keys = ["synthetic.size=evidence", *config]
     parts = {name: parts_of(open_config(name)) for name in configs}
     for seed, name in itertools.product(seeds, configs):
         for part, flags in parts[name].items():
-            _train(out, name, part, seed, [*flags, *keys])
+            _train(out, name, part, seed, [*keys, *flags])
     leads: list[float] = []
     for name in configs:
         for part in parts[name]:

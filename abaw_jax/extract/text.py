@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
+from jax.experimental import multihost_utils
 
 from abaw_jax.encoders.load import load
 from abaw_jax.prompts import PROMPTS
@@ -14,13 +14,14 @@ from abaw_jax.store.features import Feature, Store
 from abaw_jax.store.spec import FeatureSpec, Grid
 
 
-def read_words(config: ConfigDict) -> np.ndarray:
-    """The vectors of the prompts that a config names."""
-    text = config.text
-    if text.prompts not in PROMPTS:
-        there = ", ".join(("none", *PROMPTS))
-        raise ValueError(f"text.prompts: found {text['prompts']!r}, expected one of: {there}")
-    return np.asarray(prompt_features(Store(config.store.root), text.encoder, PROMPTS[text.prompts]).values)
+def read_words(root: str, prompts: str, encoder: str) -> np.ndarray:
+    """The vectors of the prompts of a name, from the store at `root` or into it."""
+    wanted = Store(root), encoder, PROMPTS[prompts]
+    if jax.process_index() == 0:
+        prompt_features(*wanted)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("words are there")
+    return np.asarray(prompt_features(*wanted).values)
 
 
 def prompt_features(store: Store, encoder: str, prompts: Sequence[str], dtype: str = "float32") -> Feature:
@@ -33,7 +34,12 @@ def prompt_features(store: Store, encoder: str, prompts: Sequence[str], dtype: s
     name = "prompts-" + hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()[:12]
     if features.difference(name, made_from) is not None:
         ids = np.stack([tower.preprocess(prompt) for prompt in prompts])
-        writer = features.writer(name, len(prompts))
-        writer.append(np.asarray(jax.jit(tower.apply)(tower.variables, ids)))
-        writer.commit(made_from)
+        vectors = np.asarray(jax.jit(tower.apply)(tower.variables, ids))
+        try:
+            writer = features.writer(name, len(prompts))
+            writer.append(vectors)
+            writer.commit(made_from)
+        except FileNotFoundError:  # another run was faster, and cleared what it took for a dead one's
+            if features.difference(name, made_from) is not None:
+                raise
     return features.read(name, made_from)

@@ -39,6 +39,15 @@ def label_field(challenge: str, edition: int | None) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
+class Spoken:
+    """What a text tower makes of the prompts of a name."""
+
+    prompts: str
+    encoder: str
+    vectors: Sequence[Sequence[float]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Contents:
     """What `metadata.json` holds beside the records."""
 
@@ -47,8 +56,7 @@ class Contents:
     """(task, edition) of every kind of labels."""
     splits: Mapping[SplitKey, tuple[str, ...]]
     segment_rows: int
-    words: Sequence[Sequence[float]] = ()
-    """What a text tower makes of the config's prompts."""
+    words: Spoken | None = None
 
     @classmethod
     def of(
@@ -56,7 +64,7 @@ class Contents:
         specs: Mapping[str, FeatureSpec],
         corpus: Corpus,
         segment_rows: int,
-        words: Sequence[Sequence[float]] = (),
+        words: Spoken | None = None,
     ) -> "Contents":
         """Of a corpus and its features."""
         labels = sorted({key for track in corpus.tracks.values() for key in track.labels}, key=str)
@@ -69,7 +77,7 @@ class Contents:
             "labels": [list(key) for key in self.labels],
             "splits": [[*key, list(names)] for key, names in self.splits.items()],
             "segment_rows": self.segment_rows,
-            "words": [list(vector) for vector in self.words],
+            "words": dataclasses.asdict(self.words) if self.words else None,
         }
 
     @classmethod
@@ -78,7 +86,8 @@ class Contents:
         specs = {name: FeatureSpec.from_dict(spec) for name, spec in entries["streams"].items()}
         labels = [(task, edition) for task, edition in entries["labels"]]
         splits = {(task, edition, split): tuple(names) for task, edition, split, names in entries["splits"]}
-        return cls(specs, labels, splits, entries["segment_rows"], entries.get("words", ()))
+        words = Spoken(**entries["words"]) if entries.get("words") else None
+        return cls(specs, labels, splits, entries["segment_rows"], words)
 
 
 class Packaged:
@@ -102,11 +111,15 @@ class Packaged:
         pages = Pages(segments, [int(r["first_segment"]) for r in records], self._contents.segment_rows)
         return SegmentSource(tracks, self.specs, present, choice, pages)
 
-    def words(self) -> np.ndarray:
-        """Of the prompts that it was packaged with."""
-        if not len(self._contents.words):
-            raise ValueError(f"text.prompts: {self.corpus.root} was packaged by a config without prompts")
-        return np.array(self._contents.words, np.float32)
+    def words(self, prompts: str, encoder: str) -> np.ndarray:
+        """Of the prompts that it was packaged with; others are refused."""
+        there, folder = self._contents.words, self.corpus.root
+        if there is None:
+            raise ValueError(f"text.prompts: {folder} was packaged by a config without prompts")
+        if (there.prompts, there.encoder) != (prompts, encoder):
+            found = f"{there.prompts!r} of {there.encoder}"
+            raise ValueError(f"text: {folder} was packaged with {found}, expected {prompts!r} of {encoder}")
+        return np.array(there.vectors, np.float32)
 
     def _track(self, record: Mapping[str, Any]) -> Track:
         rows, fps = int(record["rows"]), float(record["fps"])

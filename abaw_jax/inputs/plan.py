@@ -169,7 +169,7 @@ class _Windows:
             where = np.flatnonzero(timeline.present[name])
             bounds_s = np.array([reach.first_s, reach.last_s]) * _rate(timeline)
             return _spread(there, where, anchors, np.round(bounds_s).astype(int), reach.count)
-        if isinstance(reach, Seconds) and (step := _even_step(reach, grid)):
+        if isinstance(reach, Seconds) and (step := _even_step(reach, grid, timeline)):
             # On the stream's own places: rounded to rows, some would be taken twice and others never.
             first = anchors + reach.offsets[0] * _rate(timeline)
             first = np.ceil((first + 1) * grid.sample_hz / _rate(timeline) - 1e-6).astype(int) - 1
@@ -182,10 +182,15 @@ class _Windows:
         )
 
 
-def _even_step(reach: Seconds, grid: Grid) -> int:
+def _even_step(reach: Seconds, grid: Grid, timeline: Timeline) -> int:
     """Of moments that are evenly apart, by how many vectors of a sparse grid; 0 where they fall between."""
     apart = np.diff(reach.offsets)
-    if grid.sample_hz is None or not len(apart) or not np.allclose(apart, apart[0]):
+    if (
+        grid.sample_hz is None
+        or grid.sample_hz >= _rate(timeline)
+        or not len(apart)
+        or not np.allclose(apart, apart[0])
+    ):
         return 0
     step = round(apart[0] * grid.sample_hz)
     return step if step > 0 and np.isclose(step, apart[0] * grid.sample_hz) else 0

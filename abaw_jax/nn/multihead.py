@@ -56,6 +56,8 @@ class MultiHead(nn.Module):
         train: bool = False,
     ) -> Float[Array, "b q w"]:
         width = self.width or x.shape[-1]
+        if width % self.heads:
+            raise ValueError(f"heads: found {self.heads}, expected a divisor of the width {width}")
         q, k, v = (
             Linear(given.shape[-1], width, dtype=self.dtype, name=name)(given)
             for name, given in (("q", x), ("k", memory), ("v", memory))

@@ -76,6 +76,8 @@ class MedianChannelSpatial(nn.Module):
 
 def shuffle(x: Float[Array, "*b c"], groups: int) -> Float[Array, "*b c"]:
     """Channels dealt anew: one of each group after the other."""
+    if x.shape[-1] % groups:
+        raise ValueError(f"width: found {x.shape[-1]}, expected a multiple of {groups}")
     return x.reshape(*x.shape[:-1], groups, -1).swapaxes(-1, -2).reshape(x.shape)
 
 

@@ -55,6 +55,8 @@ def next_commands(card: Card) -> Iterator[Command]:
             "predict the test split; it says how to submit",
             (*PROGRAM, "--mode=predict", checkpoint, "--split=test"),
         )
+    if card.get("alone") and card.get("fold"):
+        return  # `abaw compare` knows the official splits alone
     if alone := card.get("alone"):
         best = max(alone.values(), key=lambda found: found["value"])
         words = ("abaw", "compare", card["files"]["rows"], best["rows"], "--corpus", card["corpus"])
@@ -87,10 +89,11 @@ def _other_streams(card: Card) -> Command:
 def _real_corpus(card: Card) -> Command:
     """At full size where the config is one that has it."""
     flags: tuple[str, ...] = ("--config.corpus.root=/path/to/Aff-Wild2",)
-    if card["config"] not in REAL:
+    config = card["config"].removesuffix(":full").removesuffix("_full")
+    if config not in REAL:
         flags += tuple(f"--config.{n}.encoder={e}" for n, e in REAL_ENCODERS.items() if n in card["streams"])
     else:
-        card = {**card, "config": REAL[card["config"]]}
+        card = {**card, "config": REAL[config]}
     return Command(
         "the same on the real corpus, with real encoders", _train(card, "affwild2", flags, SYNTHETIC)
     )

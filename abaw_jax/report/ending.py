@@ -66,7 +66,10 @@ def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, An
         "step": saved.step,
         "steps": config.train.steps,
         "commit": commit(),
-        "standards": read_standards(Path(run.data.corpus.root)),
+        "standards": None
+        if config.fold
+        else read_standards(Path(run.data.corpus.root)),  # of the official split
+        "fold": config.fold,
         "workdir": str(workdir),
         "files": {
             "learning curve": str(workdir / CURVE),

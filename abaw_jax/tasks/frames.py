@@ -139,6 +139,7 @@ class FrameTask:
                 active, silent, settings.pop("positive_weights")
             )
             by_count = losses.class_weights(active, settings.pop("class_weights"))
+            by_count = np.where(active > 0, by_count, 1)  # of units that are never active silence is learnt
             settings["weights"] = np.array(settings["weights"] or by_count, np.float32)
         function = {"va": losses.va_loss, "expr": losses.expr_loss, "au": losses.au_loss}[part]
         return function(outputs[part], batch[part], batch[mask_key(part)], **settings)

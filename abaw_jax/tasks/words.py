@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from abaw_jax.prompts import PROMPTS, STATE_CENTRE, TEMPLATES
 from abaw_jax.tasks.contrast import unit
-from abaw_jax.types import Batch, Outputs, mask_key
+from abaw_jax.types import Batch, Outputs, mask_key, present_key
 
 POSITIVES = ("same", "own")
 SIGMA = 0.45
@@ -35,11 +35,15 @@ class Words:
     scale: float
     """Of cosines, before softmax."""
     positives: str = "same"
+    stream: str = "video"
+    """Whose faces: a window without one is not held against anything."""
 
     def __post_init__(self) -> None:
         if self.prompts not in PROMPTS:
             there = ", ".join(("none", *PROMPTS))
             raise ValueError(f"text.prompts: found {self.prompts!r}, expected one of: {there}")
+        if len(self.vectors) != (wanted := len(PROMPTS[self.prompts])):
+            raise ValueError(f"text.prompts: found {len(self.vectors)} vectors, expected {wanted}")
         if self.positives not in POSITIVES:
             there = ", ".join(POSITIVES)
             raise ValueError(f"text.positives: found {self.positives!r}, expected one of: {there}")
@@ -58,6 +62,7 @@ class Words:
         if task not in batch:
             raise ValueError(f"text.prompts: {self.prompts!r} are held against labels of {task}")
         label, mask = batch[task][:, -1], batch[mask_key(task)][:, -1]
+        mask &= batch[present_key(self.stream)].any(axis=1)
         if task == "expr":
             return own_prompt_loss(
                 described, jnp.asarray(self.vectors), label, mask, self.scale, self.positives

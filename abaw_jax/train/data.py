@@ -36,8 +36,8 @@ class Data(Protocol):
 
     def source(self, tracks: Sequence[Track], choice: LabelChoice) -> Source: ...
 
-    def words(self) -> np.ndarray:
-        """What the text tower makes of the config's prompts, a row each."""
+    def words(self, prompts: str, encoder: str) -> np.ndarray:
+        """What a text tower makes of the prompts of a name, a row each."""
         ...
 
 
@@ -47,7 +47,7 @@ class Stored:
 
     corpus: Corpus
     features: Mapping[str, Features]
-    read_words: Callable[[], np.ndarray] | None = None
+    read_words: Callable[[str, str], np.ndarray] | None = None
 
     @property
     def specs(self) -> Mapping[str, FeatureSpec]:
@@ -56,10 +56,10 @@ class Stored:
     def source(self, tracks: Sequence[Track], choice: LabelChoice) -> Source:
         return StoreSource(tracks, self.features, choice)
 
-    def words(self) -> np.ndarray:
+    def words(self, prompts: str, encoder: str) -> np.ndarray:
         if self.read_words is None:
             raise ValueError("text.prompts: nothing here reads prompts")
-        return self.read_words()
+        return self.read_words(prompts, encoder)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -107,7 +107,7 @@ class Engine(abc.ABC):
     @functools.cached_property
     def _beginning(self) -> Callable[[], State]:
         """Makes the first state; all that it wants to know is found out here, not while JAX traces it."""
-        task, batch, config = self.task, dict(self.example()), self.config
+        batch, task, config = dict(self.example()), self.task, self.config
 
         def begin() -> State:
             variables = task.init(jax.random.key(config.seed), jax.tree.map(jnp.asarray, batch))

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import functools
+import hashlib
 import io
 import json
 import shlex
@@ -20,14 +21,14 @@ from abaw_jax.evaluation import ensemble, files
 from abaw_jax.evaluation.intervals import Interval, intervals
 from abaw_jax.evaluation.scores import Result, Scores, evaluate
 from abaw_jax.evaluation.statistics import Statistics
-from abaw_jax.evaluation.table import RowTable, clipped
+from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.truth import Truth
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.terminal import progress
 from abaw_jax.train.data import Data, Part
-from abaw_jax.train.run import Run
+from abaw_jax.train.run import Run, finished
 from abaw_jax.train.saved import Saved, check_features
 from abaw_jax.train.state import State
 
@@ -86,7 +87,7 @@ def judge(members: Sequence[Member], split: str, is_scored: bool = True, out: Pa
     first = members[0]
     if out is None:
         folder = first.saved.run_folder / ("evaluation" if is_scored else "predictions")
-        out = folder / f"{split}-{first.saved.step if len(members) == 1 else 'ensemble'}"
+        out = folder / f"{split}-{first.saved.step if len(members) == 1 else _digest(members)}"
     with progress("predict") as show:
         judge = Judge(members, show)
         tuned, truth = judge.tuned, judge.parts(split)[0].truth
@@ -102,6 +103,11 @@ def judge(members: Sequence[Member], split: str, is_scored: bool = True, out: Pa
     return judged
 
 
+def _digest(members: Sequence[Member]) -> str:
+    """A short name: another ensemble of the same run gets another folder."""
+    return "ensemble-" + hashlib.sha256("; ".join(map(str, members)).encode()).hexdigest()[:8]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judge:
     """Trained models, and what is learnt for finishing their rows; the first one's config decides how."""
@@ -113,6 +119,11 @@ class Judge:
         tasks = [member.run.config.task for member in self.members]
         if len(set(tasks)) > 1:
             raise ValueError(f"--checkpoint: found tasks {', '.join(tasks)}, expected the same of all")
+        corpora = {f"{m.run.data.corpus.root}, edition {m.run.config.corpus.edition}" for m in self.members}
+        if len(corpora) > 1:
+            raise ValueError(
+                f"--checkpoint: found several corpora, expected one: {'; '.join(sorted(corpora))}"
+            )
         how = self._settings.ensemble
         if how not in ENSEMBLES:
             raise ValueError(f"evaluation.ensemble: found {how!r}, expected one of: {', '.join(ENSEMBLES)}")
@@ -147,10 +158,11 @@ class Judge:
     def rows(self, split: str, smoothing_s: float | None = None) -> RowTable:
         """Of every track, by all members together."""
         tables = [
-            member.run.unclipped_rows(part, member.state, self.show, smoothing_s)
+            member.run.filled(part, member.state, self._settings, self.show)
             for member, part in zip(self.members, self.parts(split), strict=True)
         ]
-        return clipped(tables[0] if len(tables) == 1 else ENSEMBLES[self._settings.ensemble](tables))
+        table = tables[0] if len(tables) == 1 else ENSEMBLES[self._settings.ensemble](tables)
+        return finished(table, self._settings, smoothing_s)
 
     @functools.cached_property
     def tuned(self) -> Tuned:

@@ -56,6 +56,8 @@ class LessonRun(Engine):
         """Nothing is computed yet."""
         if config.train.resident:
             raise ValueError("train.resident: found True, expected False: lessons are streamed")
+        if config.fold:
+            raise ValueError(f"fold: found {config.fold}, expected 0: lessons have no folds")
         return cls(config, make_mesh(config), make_lesson_task(config, blank), training, validation)
 
     @functools.cached_property

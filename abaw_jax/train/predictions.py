@@ -1,6 +1,6 @@
 """From windows back to rows: every window predicted once, overlaps brought together, a row table out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.inputs.plan import Timeline, WindowPlan
 from abaw_jax.labels import WIDTHS
+from abaw_jax.store.spec import Grid
 from abaw_jax.types import Batch
 
 Predict = Callable[[Any, Batch], dict[str, jax.Array]]
@@ -47,6 +48,7 @@ def predict_rows(
     put: Callable[[Batch], Batch],
     timelines: Sequence[Timeline],
     plan: WindowPlan,
+    grids: Mapping[str, Grid],
     parts: Sequence[str],
 ) -> RowTable:
     """Every row that a window predicts; the order of additions is the plan's, so results repeat exactly."""
@@ -63,7 +65,7 @@ def predict_rows(
     row = np.concatenate([np.zeros(0, int), *(np.arange(1, count + 1) for count in counts)])
     return RowTable.build(
         [timeline.name for timeline in timelines], track, row, time_ms=_times_ms(timelines),
-        **{part: found.values() for part, found in rows.items()}, **_flags(timelines),
+        **{part: found.values() for part, found in rows.items()}, **_flags(timelines, grids),
     )  # fmt: skip
 
 
@@ -78,11 +80,20 @@ def _times_ms(timelines: Sequence[Timeline]) -> np.ndarray:
     return np.concatenate([np.zeros(0), *times])
 
 
-def _flags(timelines: Sequence[Timeline]) -> dict[str, np.ndarray]:
-    """Rows whose face or sound is not there, where a stream of one vector a row tells."""
+def _flags(timelines: Sequence[Timeline], grids: Mapping[str, Grid]) -> dict[str, np.ndarray]:
+    """Rows whose face or sound is not there, where a stream at rows tells; between sparse ones the last."""
     flags = {}
     for flag, stream in (("no_face", "video"), ("no_sound", "audio")):
-        there = [t.present.get(stream) for t in timelines]
-        if all(found is not None and len(found) == t.rows for found, t in zip(there, timelines, strict=True)):
+        if stream in grids and grids[stream].kind == "rows":
+            there = [_at_rows(t, stream, grids[stream]) for t in timelines]
             flags[flag] = ~np.concatenate([np.zeros(0, bool), *there])
     return flags
+
+
+def _at_rows(timeline: Timeline, stream: str, grid: Grid) -> np.ndarray:
+    """Whether a stream is there at each row."""
+    present = timeline.present[stream]
+    if len(present) == timeline.rows:
+        return present
+    with_vector = grid.rows(timeline.rows, timeline.fps) - 1
+    return present[np.searchsorted(with_vector, np.arange(timeline.rows), side="right") - 1]

@@ -19,6 +19,7 @@ from abaw_jax.inputs.loader import Loader, evaluation_batches
 from abaw_jax.inputs.source import example
 from abaw_jax.models.registry import make_model
 from abaw_jax.progress import OnProgress, silent
+from abaw_jax.prompts import PROMPTS
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.augment import Augment
 from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
@@ -119,7 +120,7 @@ class Run(Engine):
     def example(self) -> Batch:
         """One empty window."""
         grids = {name: spec.grid for name, spec in self.specs.items()}
-        return example(window_spec(self.config, grids), self.specs, self.task.parts)
+        return example(window_spec(self.config, grids), self.specs, parts_of(self.config))
 
     def scores(self, state: State, show: OnProgress = silent) -> dict[str, Any]:
         """The official ones, over all validation rows."""
@@ -134,25 +135,21 @@ class Run(Engine):
         self, part: Part, state: State, show: OnProgress = silent, smoothing_s: float | None = None
     ) -> RowTable:
         """Every row of every track, finished as the config says, or smoothed over another width."""
-        return clipped(self.unclipped_rows(part, state, show, smoothing_s))
+        settings = self.config.evaluation
+        return finished(self.filled(part, state, settings, show), settings, smoothing_s)
 
-    def unclipped_rows(
-        self, part: Part, state: State, show: OnProgress = silent, smoothing_s: float | None = None
-    ) -> RowTable:
-        """Gaps filled and smoothed; of an ensemble affect is clipped when its members are one."""
-        evaluation = self.config.evaluation
+    def filled(self, part: Part, state: State, settings: ConfigDict, show: OnProgress = silent) -> RowTable:
+        """Every row of every track, gaps filled as these settings of evaluation say, nothing else done."""
         wanted = Rows.wanted({track.name: track.rows for track in part.tracks})
         table = self.predict(part, state, show)
-        table, _ = fill(table if evaluation.trusts_blind else without_blind(table), wanted, evaluation.fill)
-        width_s = evaluation.smoothing_s if smoothing_s is None else smoothing_s
-        return smooth(table, evaluation.smoothing, width_s) if evaluation.smoothing != "none" else table
+        return fill(table if settings.trusts_blind else without_blind(table), wanted, settings.fill)[0]
 
     def predict(self, part: Part, state: State, show: OnProgress = silent) -> RowTable:
         """Rows of a split, as the windows say; NaN where no window reaches."""
         where = jax.process_index(), jax.process_count(), self.config.train.threads
         size = self.config.train.batch_size
         batches = _told(evaluation_batches(part.source, part.plan, size, *where), len(part.plan), size, show)
-        place = part.source.timelines, part.plan, self.task.parts
+        place = part.source.timelines, part.plan, part.source.grids, self.task.parts
         return predict_rows(self.predictor, state.evaluated, batches, self.put, *place)
 
     def _put_windows(self, windows):
@@ -163,8 +160,15 @@ class Run(Engine):
         features = {}
         if self.config.train.standardize:
             features = {name: moments(self.training, name) for name in self.config.streams}
-        words = None if self.config.text.prompts == "none" else self.data.words()
+        text = self.config.text
+        words = self.data.words(text.prompts, text.encoder) if has_words(self.config) else None
         return Stats.of([found.values for found in labels.values()], features, words)
+
+
+def finished(table: RowTable, settings: ConfigDict, smoothing_s: float | None = None) -> RowTable:
+    """Smoothed as the settings of evaluation say, or over another width, and affect within its range."""
+    width_s = settings.smoothing_s if smoothing_s is None else smoothing_s
+    return clipped(smooth(table, settings.smoothing, width_s) if settings.smoothing != "none" else table)
 
 
 def _told(batches: Iterator[Batch], windows: int, size: int, show: OnProgress) -> Iterator[Batch]:
@@ -200,20 +204,38 @@ def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
     return FrameTask(config.task, model, losses, shares, stats, words, make_augment(config))
 
 
-def make_words(config: ConfigDict, stats: Stats) -> Words | None:
-    """What faces are held against; nothing where the config names no prompts, or gives them no share.
+def has_words(config: ConfigDict) -> bool:
+    """Whether faces are held against prompts: some are named, have a share, and a face comes first.
 
-    Nor where no face comes first, as when sound is tried alone: prompts say what is seen.
+    Sound alone is not: prompts say what is seen.
     """
-    text = config.text
-    if text.prompts == "none" or not text.share or config[config.streams[0]].modality != "face":
+    text, first = config.text, config.streams[0]
+    if text.prompts not in ("none", *PROMPTS):
+        there = ", ".join(("none", *PROMPTS))
+        raise ValueError(f"text.prompts: found {text['prompts']!r}, expected one of: {there}")
+    if text.prompts == "none" or not text.share or config[first].modality != "face":
+        return False
+    if text.encoder != config[first].encoder:
+        wanted = f"{config[first].encoder} as of {first}: one space has both"
+        raise ValueError(f"text.encoder: found {text.encoder}, expected {wanted}")
+    return True
+
+
+def make_words(config: ConfigDict, stats: Stats) -> Words | None:
+    """What faces are held against, if anything."""
+    if not has_words(config):
         return None
-    return Words(text.prompts, np.array(stats.words, np.float32), text.share, text.scale, text.positives)
+    text, vectors = config.text, np.array(stats.words, np.float32)
+    return Words(text.prompts, vectors, text.share, text.scale, text.positives, config.streams[0])
 
 
 def make_augment(config: ConfigDict) -> Augment:
     """What is done to training batches; what a window's shape does not allow is refused."""
-    streams = tuple(config.streams)
+    streams, ranges = tuple(config.streams), {"warp": 1.0, "modality_dropout": 1.0}
+    for name, value in config.augment.items():
+        if not 0 <= value <= ranges.get(name, np.inf):
+            most = f" to {ranges[name]:g}" if name in ranges else " or more"
+            raise ValueError(f"augment.{name}: found {value:g}, expected 0{most}")
     if config.augment.warp and config.window.targets == "middle":
         raise ValueError("augment.warp: moves the middle of a window, which window.targets says is predicted")
     sounds = tuple(name for name in streams if config[name].modality == "audio")

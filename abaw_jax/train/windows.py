@@ -17,6 +17,8 @@ def window_spec(config: ConfigDict, grids: Mapping[str, Grid]) -> WindowSpec:
     w = config.window
     if w.targets not in TARGETS:
         raise ValueError(f"window.targets: found {w['targets']!r}, expected one of: {', '.join(TARGETS)}")
+    if w.rows < 1:
+        raise ValueError(f"window.rows: found {w.rows}, expected 1 or more")
     # Where the window begins, counted from its anchor: the first row of all, else the one that is predicted.
     first = {"all": 0, "last": 1 - w.rows, "middle": -(w.rows // 2)}[w.targets]
     rows = Rows.span(first, first + w.rows)
@@ -39,8 +41,16 @@ def _reach(name: str, config: ConfigDict, grid: Grid, rows: Rows) -> Reach:
     seconds = _set(name, "reach_s", stream.reach_s)
     begin = {"all": 0.0, "last": -seconds, "middle": -seconds / 2}[config.window.targets]
     if stream.reach == "native":
-        return Native(begin, stream.reach_count or max(1, round(seconds * grid.rate_hz)))
+        if stream.reach_count is not None:
+            raise ValueError(
+                f"{name}.reach_count: found {stream.reach_count}, expected none: native takes all"
+            )
+        return Native(begin, max(1, round(seconds * grid.rate_hz)))
     count = _set(name, "reach_count", stream.reach_count)
+    if stream.reach == "present" and config.window.edge == "skip":
+        raise ValueError(
+            f"{name}.reach: found 'present', which always fits; window.edge='skip' wants another"
+        )
     if stream.reach == "present":
         return Present(begin, begin + seconds, count)
     # Up to the target itself where it is the last; around it, the middles of even stretches.

@@ -67,7 +67,7 @@ def small(system: str, option: dict | None = None, **settings) -> ConfigDict:
         if config[stream].reach != "rows":
             config[stream].reach_s, config[stream].reach_count = 1.0, 6
     if config.audio.reach == "native":
-        config.audio.reach_count = 12
+        config.audio.reach_s, config.audio.reach_count = 0.24, None
     return config
 
 

@@ -88,6 +88,7 @@ def test_what_has_no_label_does_not_matter_and_nothing_labelled_costs_nothing(ki
         x = random(3, 5).at[1].multiply(spoilt)
         spoil = {"expr": label["expr"].at[1].set(99), "va": label["va"].at[1].set(jnp.nan)}
         batch = (spoil if spoilt != 1 else label) | {"expr_mask": mask, "va_mask": mask}
+        batch["present/video"] = jnp.ones((3, 2), bool)
         return jax.value_and_grad(lambda x: words.loss({"described": x}, batch))(x)
 
     ours, theirs = run(mask, 1), run(mask, 1e3)
@@ -103,11 +104,27 @@ def test_what_has_no_label_does_not_matter_and_nothing_labelled_costs_nothing(ki
     [
         ({"prompts": "moods"}, "text.prompts: found 'moods', expected one of: none, expressions, states"),
         ({"positives": "all"}, "text.positives: found 'all', expected one of: same, own"),
+        ({"vectors": np.zeros((8, 5))}, "text.prompts: found 8 vectors, expected 27"),
     ],
 )
 def test_what_is_unknown_is_refused(change, message: str):
     with pytest.raises(ValueError, match=message):
         Words(**({"prompts": "states", "vectors": np.zeros((27, 5)), "share": 1.0, "scale": 1.0} | change))
+
+
+@pytest.mark.parametrize("kind", ["expressions", "states"])
+def test_a_window_without_a_face_is_held_against_nothing(kind: str):
+    words = Words(kind, np.asarray(random(8 if kind == "expressions" else 27, 5)), 0.1, 10.0)
+    mask = jnp.ones((3, 1), bool)
+    batch = {
+        "expr": jnp.array([[1], [2], [1]]),
+        "va": 0.3 * random(3, 1, 2),
+        "expr_mask": mask,
+        "va_mask": mask,
+    }
+    batch["present/video"] = jnp.array([[True, False], [False, False], [True, True]])
+    gradient = jax.grad(lambda x: words.loss({"described": x}, batch))(random(3, 5))
+    assert (np.abs(gradient).sum(axis=1) > 0).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,33 @@ def test_a_fold_that_there_is_not_is_refused(config, learnable):
     config.fold = 6
     with pytest.raises(ValueError, match=r"fold: found 6, expected 0 to 5"):
         Run.of(config, learnable).validation  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"augment.warp": 1.5}, "augment.warp: found 1.5, expected 0 to 1"),
+        ({"augment.mixup": -1.0}, "augment.mixup: found -1, expected 0 or more"),
+        ({"augment.warp": 0.5, "window.targets": "middle"}, "augment.warp: moves the middle of a window"),
+        (
+            {"text.prompts": "moods"},
+            "text.prompts: found 'moods', expected one of: none, expressions, states",
+        ),
+        (
+            {"text.prompts": "states", "text.encoder": "another"},
+            "text.encoder: found another, expected tiny-clip",
+        ),
+    ],
+)
+def test_what_cannot_be_done_while_learning_is_told(change: dict, message: str, config, learnable):
+    config.update_from_flattened_dict(change)
+    with pytest.raises(ValueError, match=message):
+        Run.of(config, learnable).task  # noqa: B018
+
+
+def test_words_are_read_only_where_they_are_used(config, learnable):
+    config.text.prompts = "states"
+    with pytest.raises(ValueError, match="nothing here reads prompts"):
+        Run.of(config, learnable).task  # noqa: B018
+    config.text.share = 0.0
+    assert Run.of(config, learnable).task.words is None

@@ -99,6 +99,7 @@ def test_an_ensemble_is_the_mean_of_its_members(trained: Path, learnable, tmp_pa
     assert judge.run(members, "validation", True, tmp_path) == 0
     together = files.read(tmp_path / "rows.parquet")
     np.testing.assert_allclose(together.va, np.mean([table.va for table in tables], axis=0), atol=1e-6)
+    assert judge._digest(members) != judge._digest(members[:1])
     said = json.loads((tmp_path / "scores.json").read_text())["checkpoint"]
     assert said == f"{trained}, step 18; {trained}, step 24"
 
@@ -118,13 +119,15 @@ def test_an_ensemble_knows_who_has_learnt_from_what_is_scored(trained: Path, lea
     ("key", "value", "message"),
     [
         ("task", "au", "found tasks va, au, expected the same of all"),
+        ("edition", 3, "found several corpora, expected one: .*edition 3; .*edition None"),
         ("ensemble", "median", "evaluation.ensemble: found 'median', expected one of: mean, ccc_centred"),
     ],
 )
 def test_what_cannot_be_an_ensemble_is_refused(key: str, value: str, message: str, trained: Path, learnable):
     saved = Saved.find(trained)
     first, second = saved.config(), saved.config()
-    (second if key == "task" else first.evaluation)[key] = value
+    where = {"task": second, "edition": second.corpus, "ensemble": first.evaluation}
+    where[key][key] = value
     members = [judge.Member(saved, Run.of(c, learnable, saved.stats)) for c in (first, second)]
     with pytest.raises(ValueError, match=message):
         judge.Judge(members)

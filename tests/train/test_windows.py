@@ -66,6 +66,15 @@ def test_a_stream_on_its_own_clock_gives_all_that_it_has_of_the_seconds(targets:
         ({"video.reach": "spread", "video.reach_s": 1.0}, "video.reach_count: found None"),
         ({"video.reach": "native"}, "video.reach: found 'native' of a stream of one vector a row"),
         ({"audio.reach": "rows"}, "audio.reach: found 'rows' of a stream on a clock of its own"),
+        (
+            {"audio.reach": "native", "audio.reach_s": 1.0, "audio.reach_count": 5},
+            "audio.reach_count: found 5, expected none: native takes all",
+        ),
+        (
+            {"video.reach": "present", "video.reach_s": 1.0, "video.reach_count": 5, "window.edge": "skip"},
+            "video.reach: found 'present', which always fits",
+        ),
+        ({"window.rows": 0}, "window.rows: found 0, expected 1 or more"),
     ],
 )
 def test_what_cannot_be_is_told(change: dict, message: str):
