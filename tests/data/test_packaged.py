@@ -12,7 +12,7 @@ import pytest
 
 from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.tracks import Corpus, Track
-from abaw_jax.inputs.packaged import Contents, Packaged, segment_bounds
+from abaw_jax.inputs.packaged import Contents, Packaged, Spoken, segment_bounds
 from abaw_jax.inputs.plan import make_plan
 from abaw_jax.inputs.source import LabelChoice, StoreSource
 from abaw_jax.inputs.windows import Native, Rows, Seconds, WindowSpec, contiguous
@@ -69,11 +69,21 @@ def both(tmp_path_factory):
                 writer.skip(1) if number % 7 == 3 else writer.append(value)
             writer.commit({})
         features[name] = folder
-    contents = Contents.of({name: found.spec for name, found in features.items()}, corpus, 32)
+    specs = {name: found.spec for name, found in features.items()}
+    contents = Contents.of(specs, corpus, 32, Spoken("states", "tiny-clip", np.eye(27, 3).tolist()))
     for builder in builders():
         made = builder(contents=contents, corpus=corpus, features=features, data_dir=root / "out")
         made.download_and_prepare()
     return corpus, features, Packaged(root / "out")
+
+
+def test_words_come_back_for_the_prompts_and_the_encoder_that_they_are_of_alone(both):
+    packaged = both[2]
+    np.testing.assert_array_equal(packaged.words("states", "tiny-clip"), np.eye(27, 3, dtype=np.float32))
+    with pytest.raises(
+        ValueError, match="packaged with 'states' of tiny-clip, expected 'expressions' of tiny-clip"
+    ):
+        packaged.words("expressions", "tiny-clip")
 
 
 def test_tracks_labels_clocks_and_splits_come_back_as_they_were(both):

@@ -9,7 +9,7 @@ import pytest
 from abaw_jax.encoders.load import load
 from abaw_jax.extract import text
 from abaw_jax.extract.text import prompt_features
-from abaw_jax.store.features import Store
+from abaw_jax.store.features import Features, Store
 from tests.encoders.tiny_tokenizer import END_ID, TOKENS, write_tokenizer
 from tests.extract import conftest
 
@@ -53,3 +53,21 @@ def test_other_prompts_and_another_order_are_other_features(clip: str, tmp_path:
 def test_no_prompts_are_an_error(clip: str, tmp_path: Path):
     with pytest.raises(ValueError, match="expected at least one"):
         prompt_features(Store(tmp_path), clip, ())
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_run_that_was_faster_is_believed(is_there: bool, clip: str, tmp_path: Path, monkeypatch):
+    store = Store(tmp_path / "store")
+
+    def late(*_):
+        monkeypatch.undo()
+        if is_there:
+            prompt_features(store, clip, PROMPTS)
+        raise FileNotFoundError("cleared by another run")
+
+    monkeypatch.setattr(Features, "writer", late)
+    if is_there:
+        assert prompt_features(store, clip, PROMPTS).present.all()
+    else:
+        with pytest.raises(FileNotFoundError, match="cleared by another run"):
+            prompt_features(store, clip, PROMPTS)
