@@ -3,7 +3,7 @@
 Jung, Park, Lim 2026 (arXiv 2603.13415) and the authors' code. Two things are theirs and look odd: the gate
 weighs the fused sequence against the faces, not against the sound; and with a frozen CLIP their term of
 prompts has no gradient, as nothing that is learnt stands before it. Here a residual adapter does
-(`has_adapter`), which is ours.
+(`has_adapter`, ours), which affect is told from too, so that words have a say in what is learnt.
 
 Sound is one vector for each moment of AST's grid, its bands' mean, where the authors run over all patches
 band by band, the distillation token first. A cached vector has heard its chunk, which may reach past the row
@@ -44,7 +44,7 @@ class VaSoftPrompt(nn.Module):
     levels: int = 2
     heads: int = 4
     has_adapter: bool = True
-    """Without it, the term of prompts is as published: a constant."""
+    """Ours: a residual map of the faces, before all else. Without it the term of prompts is a constant."""
     dropout: float = 0.1
     head_dropout: float = 0.2
     dtype: DType = jnp.float32
@@ -54,6 +54,9 @@ class VaSoftPrompt(nn.Module):
         """The tasks, one row a window, affect to be clipped; and `described`, to be held against prompts."""
         self._check()
         raw, seen = take(batch, self.streams[0])
+        if self.has_adapter:  # from nothing: it begins as it is
+            adapter = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.zeros)
+            raw = raw + adapter(raw.shape[-1], name="adapter")(raw).astype(raw.dtype)
         face = fused = self._over_time(raw, seen, "face", train)
         if len(self.streams) == 2:
             sound, heard = take(batch, self.streams[1])
@@ -61,12 +64,8 @@ class VaSoftPrompt(nn.Module):
             fused = self._fuse(face, sound, heard, train)
         y = jax.nn.relu(self._linear(mean_over(fused, seen), self.width // 2, "head"))
         y = nn.Dropout(self.head_dropout, deterministic=not train)(y)
-        described = mean_over(raw, seen)
-        if self.has_adapter:
-            adapter = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.zeros)
-            described += adapter(raw.shape[-1], name="adapter")(described)
         out = Heads(self.tasks, self.dtype, name="heads")(y[:, None])
-        return out | {"described": described.astype(jnp.float32)}
+        return out | {"described": mean_over(raw, seen).astype(jnp.float32)}
 
     def _over_time(self, x: Array, present: Array, name: str, train: bool) -> Array:
         x = self._linear(x, self.width, f"{name}_embed")
