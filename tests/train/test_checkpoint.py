@@ -61,8 +61,9 @@ def largest(folder: Path) -> Path:
 
 
 def flip(path: Path) -> None:
+    """A bit within an array: half way, where two arrays meet, it has once been nobody's."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x10
+    content[len(content) // 4] ^= 0x10
     path.write_bytes(content)
 
 
