@@ -1,6 +1,7 @@
 """What a reader finds wrong with a file: one sentence with file, line, found and expected."""
 
 import dataclasses
+from collections.abc import Collection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,13 @@ class UnusableFile(ValueError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
         self.problem = problem
+
+
+def one_of(key: str, found: str, known: Collection[str]) -> str:
+    """`found`, if it is known; an unknown word is an error that says for which key, and what there is."""
+    if found not in known:
+        raise ValueError(f"{key}: found {found!r}, expected one of: {', '.join(known)}")
+    return found
 
 
 def shorten(text: str | bytes, limit: int = 60) -> str:

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from abaw_jax.encoders.encoder import Encoder
 from abaw_jax.encoders.load import SIGNALS, load
+from abaw_jax.problems import one_of
 from abaw_jax.store.features import Features, Store
 from abaw_jax.store.spec import FeatureSpec, Grid
 from abaw_jax.store.writer import TrackWriter
@@ -59,8 +60,7 @@ def face_stream(name: str, config: ConfigDict, source: Mapping[str, Any], option
 
 def audio_stream(name: str, config: ConfigDict, options: dict) -> tuple:
     """(encoder, grid, identity) of a stream of sound."""
-    if config.align not in ALIGN:
-        raise ValueError(f"{name}.align: found {config['align']!r}, expected one of: {', '.join(ALIGN)}")
+    one_of(f"{name}.align", config.align, ALIGN)
     chunks = {key: config[key] for key in ("view", "chunk_s", "hop_s", "is_causal")}
     options = {} if config.encoder in SIGNALS else options
     encoder = load(config.encoder, **chunks, **options)

@@ -7,6 +7,8 @@ stream's own clock, a few faces spread over those that are there.
 import dataclasses
 from collections.abc import Mapping
 
+from abaw_jax.problems import one_of
+
 EDGES = ("mask", "clamp", "shift", "skip")
 OVERLAPS = ("mean", "last")
 
@@ -80,9 +82,8 @@ class WindowSpec:
     """Rows that several windows predict: their mean, or what the last window says."""
 
     def __post_init__(self) -> None:
-        for name, value, known in (("edge", self.edge, EDGES), ("overlap", self.overlap, OVERLAPS)):
-            if value not in known:
-                raise ValueError(f"window.{name}: found {value!r}, expected one of: {', '.join(known)}")
+        one_of("window.edge", self.edge, EDGES)
+        one_of("window.overlap", self.overlap, OVERLAPS)
         if not self.targets or list(self.targets) != sorted(set(self.targets)):
             raise ValueError(f"window.targets: found {self.targets}, expected rows in rising order")
         for name in ("stride", "eval_stride"):

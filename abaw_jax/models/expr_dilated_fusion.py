@@ -17,6 +17,7 @@ from abaw_jax.nn.linear import Linear
 from abaw_jax.nn.masking import at_moments, hide, mean_over
 from abaw_jax.nn.spatial import GlobalChannelSpatial, MedianChannelSpatial
 from abaw_jax.nn.streams import Heads, take
+from abaw_jax.problems import one_of
 from abaw_jax.types import Batch, DType, Outputs
 
 FUSIONS = ("dilated", "decision")
@@ -44,8 +45,7 @@ class ExprDilatedFusion(nn.Module):
     @nn.compact
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
         """The tasks, one row a window, and the weights of the modalities as `gates`."""
-        if self.fusion not in FUSIONS:
-            raise ValueError(f"model.fusion: found {self.fusion!r}, expected one of: {', '.join(FUSIONS)}")
+        one_of("model.fusion", self.fusion, FUSIONS)
         pairs = [self._stream(batch, stream, train) for stream in self.streams]
         moments = pairs[0][0].shape[1]
         pairs = [at_moments(x, present, moments) for x, present in pairs]

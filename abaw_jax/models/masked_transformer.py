@@ -18,6 +18,7 @@ from abaw_jax.nn.multihead import PostNormLayer
 from abaw_jax.nn.norms import BatchNorm
 from abaw_jax.nn.positions import sinusoids
 from abaw_jax.nn.streams import Heads, take_joined
+from abaw_jax.problems import one_of
 from abaw_jax.types import Batch, DType, Outputs
 
 MASK_MODES = ("frame", "element")
@@ -44,10 +45,8 @@ class MaskedTransformer(nn.Module):
     @nn.compact
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
         """The tasks: of the last row, or of all."""
-        for name, known in (("mask_mode", MASK_MODES), ("head", HEADS)):
-            if getattr(self, name) not in known:
-                found = getattr(self, name)
-                raise ValueError(f"model.{name}: found {found!r}, expected one of: {', '.join(known)}")
+        one_of("model.mask_mode", self.mask_mode, MASK_MODES)
+        one_of("model.head", self.head, HEADS)
         x, present = take_joined(batch, self.streams)
         if train and self.mask_rate > 0:
             x = self._mask(x)

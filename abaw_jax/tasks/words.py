@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from abaw_jax.problems import one_of
 from abaw_jax.prompts import PROMPTS, STATE_CENTRE, TEMPLATES
 from abaw_jax.tasks.contrast import unit
 from abaw_jax.types import Batch, Outputs, mask_key, present_key
@@ -39,14 +40,9 @@ class Words:
     """Whose faces: a window without one is not held against anything."""
 
     def __post_init__(self) -> None:
-        if self.prompts not in PROMPTS:
-            there = ", ".join(("none", *PROMPTS))
-            raise ValueError(f"text.prompts: found {self.prompts!r}, expected one of: {there}")
-        if len(self.vectors) != (wanted := len(PROMPTS[self.prompts])):
+        one_of("text.positives", self.positives, POSITIVES)
+        if len(self.vectors) != (wanted := len(PROMPTS[one_of("text.prompts", self.prompts, PROMPTS)])):
             raise ValueError(f"text.prompts: found {len(self.vectors)} vectors, expected {wanted}")
-        if self.positives not in POSITIVES:
-            there = ", ".join(POSITIVES)
-            raise ValueError(f"text.positives: found {self.positives!r}, expected one of: {there}")
 
     def loss(self, outputs: Outputs, batch: Batch) -> Float[Array, ""]:
         """Over the windows whose label is known, each by the last of its rows."""

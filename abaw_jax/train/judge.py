@@ -25,6 +25,7 @@ from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.truth import Truth
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
+from abaw_jax.problems import one_of
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.terminal import progress
 from abaw_jax.train.data import Data, Part
@@ -124,9 +125,7 @@ class Judge:
             raise ValueError(
                 f"--checkpoint: found several corpora, expected one: {'; '.join(sorted(corpora))}"
             )
-        how = self._settings.ensemble
-        if how not in ENSEMBLES:
-            raise ValueError(f"evaluation.ensemble: found {how!r}, expected one of: {', '.join(ENSEMBLES)}")
+        one_of("evaluation.ensemble", self._settings.ensemble, ENSEMBLES)
 
     @property
     def _settings(self) -> ConfigDict:
@@ -168,11 +167,7 @@ class Judge:
     def tuned(self) -> Tuned:
         """On folds of the training split, never on what is scored."""
         evaluation, task = self._settings, self.members[0].run.task
-        if evaluation.tune not in TUNED:
-            raise ValueError(
-                f"evaluation.tune: found {evaluation['tune']!r}, expected one of: {', '.join(TUNED)}"
-            )
-        if evaluation.tune == "nothing":
+        if one_of("evaluation.tune", evaluation.tune, TUNED) == "nothing":
             return Tuned()
         if evaluation.tune == "thresholds" and "au" not in task.parts:
             raise ValueError(

@@ -8,6 +8,8 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
+from abaw_jax.problems import one_of
+
 SCHEDULES: dict[str, Callable[[ConfigDict, int], optax.Schedule]] = {
     "constant": lambda c, steps: optax.constant_schedule(c.learning_rate),
     "cosine": lambda c, steps: optax.cosine_decay_schedule(c.learning_rate, max(1, steps), c.final_share),
@@ -19,12 +21,8 @@ SCHEDULES: dict[str, Callable[[ConfigDict, int], optax.Schedule]] = {
 
 def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
     """Learning rate by update, counted from 0; a warm-up is part of the steps."""
-    if config.schedule not in SCHEDULES:
-        raise ValueError(
-            f"optimizer.schedule: found {config['schedule']!r}, expected one of: {', '.join(SCHEDULES)}"
-        )
     warmup = min(config.warmup_steps, steps)
-    after = SCHEDULES[config.schedule](config, steps - warmup)
+    after = SCHEDULES[one_of("optimizer.schedule", config.schedule, SCHEDULES)](config, steps - warmup)
     rise = optax.linear_schedule(0.0, config.learning_rate, max(1, warmup))
     return optax.join_schedules([rise, after], [warmup]) if warmup else after
 

@@ -18,6 +18,7 @@ from abaw_jax.evaluation.table import RowTable, clipped
 from abaw_jax.inputs.loader import Loader, evaluation_batches
 from abaw_jax.inputs.source import example
 from abaw_jax.models.registry import make_model
+from abaw_jax.problems import one_of
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.prompts import PROMPTS
 from abaw_jax.store.spec import FeatureSpec
@@ -188,9 +189,7 @@ def _edges(first: int, train: ConfigDict) -> Iterator[tuple[int, int]]:
 
 def parts_of(config: ConfigDict) -> tuple[str, ...]:
     """What a config's task predicts."""
-    if config.task not in PARTS:
-        raise ValueError(f"task: found {config['task']!r}, expected one of: {', '.join(PARTS)}")
-    return PARTS[config.task]
+    return PARTS[one_of("task", config.task, PARTS)]
 
 
 def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
@@ -210,10 +209,8 @@ def has_words(config: ConfigDict) -> bool:
     Sound alone is not: prompts say what is seen.
     """
     text, first = config.text, config.streams[0]
-    if text.prompts not in ("none", *PROMPTS):
-        there = ", ".join(("none", *PROMPTS))
-        raise ValueError(f"text.prompts: found {text['prompts']!r}, expected one of: {there}")
-    if text.prompts == "none" or not text.share or config[first].modality != "face":
+    is_named = one_of("text.prompts", text.prompts, ("none", *PROMPTS)) != "none"
+    if not (is_named and text.share and config[first].modality == "face"):
         return False
     if text.encoder != config[first].encoder:
         wanted = f"{config[first].encoder} as of {first}: one space has both"

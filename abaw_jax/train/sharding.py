@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from abaw_jax.problems import one_of
+
 TACTICS = ("replicate", "fsdp")
 SMALLEST = 1024
 """Numbers of an array below which cutting it costs more than it saves."""
@@ -36,9 +38,8 @@ def place_state(state: Any, mesh: Mesh, table: Sequence[tuple[str, str]]) -> Any
     def place(path, leaf) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         tactic = next((tactic for pattern, tactic in table if re.search(pattern, name)), "replicate")
-        if tactic not in TACTICS:
-            raise ValueError(f"sharding: found {tactic!r}, expected one of: {', '.join(TACTICS)}")
-        return NamedSharding(mesh, _cut(leaf.shape, mesh.size) if tactic == "fsdp" else PartitionSpec())
+        is_cut = one_of("sharding", tactic, TACTICS) == "fsdp"
+        return NamedSharding(mesh, _cut(leaf.shape, mesh.size) if is_cut else PartitionSpec())
 
     return jax.tree_util.tree_map_with_path(place, state)
 

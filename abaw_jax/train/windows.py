@@ -6,6 +6,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from abaw_jax.inputs.windows import Native, Present, Reach, Rows, Seconds, WindowSpec
+from abaw_jax.problems import one_of
 from abaw_jax.store.spec import Grid
 
 TARGETS = ("all", "last", "middle")
@@ -15,8 +16,7 @@ REACHES = ("rows", "spread", "present", "native")
 def window_spec(config: ConfigDict, grids: Mapping[str, Grid]) -> WindowSpec:
     """What the config says of windows; `grids` are those of the streams."""
     w = config.window
-    if w.targets not in TARGETS:
-        raise ValueError(f"window.targets: found {w['targets']!r}, expected one of: {', '.join(TARGETS)}")
+    one_of("window.targets", w.targets, TARGETS)
     if w.rows < 1:
         raise ValueError(f"window.rows: found {w.rows}, expected 1 or more")
     # Where the window begins, counted from its anchor: the first row of all, else the one that is predicted.
@@ -29,9 +29,7 @@ def window_spec(config: ConfigDict, grids: Mapping[str, Grid]) -> WindowSpec:
 
 def _reach(name: str, config: ConfigDict, grid: Grid, rows: Rows) -> Reach:
     stream = config[name]
-    if stream.reach not in REACHES:
-        raise ValueError(f"{name}.reach: found {stream['reach']!r}, expected one of: {', '.join(REACHES)}")
-    if (stream.reach == "native") != (grid.kind == "native"):
+    if (one_of(f"{name}.reach", stream.reach, REACHES) == "native") != (grid.kind == "native"):
         raise ValueError(
             f"{name}.reach: found {stream.reach!r} of a stream {_clock(grid)}; "
             "expected native for those on a clock of their own, and for no other"

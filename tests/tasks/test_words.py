@@ -102,7 +102,7 @@ def test_what_has_no_label_does_not_matter_and_nothing_labelled_costs_nothing(ki
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"prompts": "moods"}, "text.prompts: found 'moods', expected one of: none, expressions, states"),
+        ({"prompts": "moods"}, "text.prompts: found 'moods', expected one of: expressions, states"),
         ({"positives": "all"}, "text.positives: found 'all', expected one of: same, own"),
         ({"vectors": np.zeros((8, 5))}, "text.prompts: found 8 vectors, expected 27"),
     ],

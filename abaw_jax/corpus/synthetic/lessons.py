@@ -28,6 +28,7 @@ from abaw_jax.corpus.synthetic.media import JPEG_QUALITY, SAMPLE_RATE_HZ
 from abaw_jax.corpus.synthetic.perform import say
 from abaw_jax.corpus.synthetic.render import render_crops
 from abaw_jax.corpus.synthetic.voice import sample_timbre, synthesise
+from abaw_jax.problems import one_of
 from abaw_jax.progress import OnProgress, silent
 
 REVISION = 1
@@ -57,8 +58,7 @@ class Lessons:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in MAKERS:
-            raise ValueError(f"lessons: found {self.kind!r}, expected one of: {', '.join(MAKERS)}")
+        one_of("lessons", self.kind, MAKERS)
         if min(self.people, self.looks, round(self.seconds * ROWS_HZ)) < 1:
             found = f"{self.people} people in {self.looks} looks, {self.seconds:g} s"
             raise ValueError(f"lessons: found {found}, expected at least one of each")
