@@ -20,7 +20,7 @@ from abaw_jax.nn.multihead import EPSILON, MultiHead
 from abaw_jax.nn.norms import BatchNorm
 from abaw_jax.nn.spans import WHOLE, SpannedLayer
 from abaw_jax.nn.streams import Heads, take_joined
-from abaw_jax.nn.temporal import Tcn
+from abaw_jax.nn.temporal import Tcn, TemporalBlock
 from abaw_jax.types import Batch, DType, Outputs
 
 
@@ -47,22 +47,17 @@ class AuLocalGlobal(nn.Module):
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
         """The tasks row by row."""
         x, present = self._tokens(batch, train)
-        for i in range(self.layers):
-            layer = SpannedLayer(
-                self.heads,
-                self.scales,
-                self.ramp,
-                self.expansion,
-                self.dropout,
-                self.dtype,
-                name=f"layer_{i}",
-            )
-            x = layer(x, present, train)
-        widths = self.temporal_widths
-        network = Tcn(
-            widths, self.taps, "leaky_relu", self.dropout, is_normed=True, dtype=self.dtype, name="temporal"
+        layer = partial(
+            SpannedLayer, self.heads, self.scales, self.ramp, self.expansion, self.dropout, self.dtype
         )
-        x = nn.LayerNorm(EPSILON, dtype=self.dtype, name="temporal_norm")(network(x, present, train))
+        for i in range(self.layers):
+            x = layer(name=f"layer_{i}")(x, present, train)
+        block = partial(
+            TemporalBlock, taps=self.taps, activation="leaky_relu", dropout=self.dropout, is_normed=True,
+            dtype=self.dtype,
+        )  # fmt: skip
+        x = Tcn(self.temporal_widths, block, name="temporal")(x, present, train)
+        x = nn.LayerNorm(EPSILON, dtype=self.dtype, name="temporal_norm")(x)
         x = Linear(x.shape[-1], self.head_width, dtype=self.dtype, name="head")(x)
         x = BatchNorm(self.dtype, name="head_norm")(x, present, train)
         return Heads(self.tasks, self.dtype, name="heads")(x)

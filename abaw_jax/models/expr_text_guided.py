@@ -20,7 +20,7 @@ from abaw_jax.nn.linear import Linear
 from abaw_jax.nn.masking import mean_over
 from abaw_jax.nn.multihead import EPSILON, MultiHead
 from abaw_jax.nn.streams import Heads, take
-from abaw_jax.nn.temporal import Tcn
+from abaw_jax.nn.temporal import Tcn, TemporalBlock
 from abaw_jax.types import Array, Batch, DType, Outputs
 
 
@@ -73,8 +73,8 @@ class ExprTextGuided(nn.Module):
         if x.shape[-1] != self.width:  # as published the features' own width is the model's
             x = self._linear(x, self.width, "face")
         widths = (self.width,) * self.levels
-        network = Tcn(widths, dropout=self.temporal_dropout, dtype=self.dtype, name="temporal")
-        return network(x, present, train), present
+        block = partial(TemporalBlock, dropout=self.temporal_dropout, dtype=self.dtype)
+        return Tcn(widths, block, name="temporal")(x, present, train), present
 
     def _linear(self, x: Array, width: int, name: str) -> Array:
         return Linear(x.shape[-1], width, dtype=self.dtype, name=name)(x)

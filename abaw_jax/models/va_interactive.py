@@ -12,6 +12,7 @@ Flax begins them.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -22,7 +23,8 @@ from abaw_jax.nn.interaction import AcrossModalities
 from abaw_jax.nn.linear import Linear
 from abaw_jax.nn.multihead import EPSILON, MultiHead
 from abaw_jax.nn.streams import Heads, take
-from abaw_jax.nn.temporal import Tcn
+from abaw_jax.nn.temporal import Tcn, TemporalBlock
+from abaw_jax.problems import one_of
 from abaw_jax.types import Batch, DType, Outputs
 
 FUSIONS = ("interaction", "mha_gate")
@@ -51,8 +53,7 @@ class VaInteractive(nn.Module):
     @nn.compact
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
         """The tasks row by row; valence and arousal as they come, to be clipped."""
-        if self.fusion not in FUSIONS:
-            raise ValueError(f"model.fusion: found {self.fusion!r}, expected one of: {', '.join(FUSIONS)}")
+        one_of("model.fusion", self.fusion, FUSIONS)
         taken = [take(batch, stream) for stream in self.streams]
         states = [self._over_time(x, present, i, train) for i, (x, present) in enumerate(taken)]
         if self.fusion == "mha_gate":
@@ -65,13 +66,14 @@ class VaInteractive(nn.Module):
         self, x: Float[Array, "b t d"], present: Bool[Array, "b t"], i: int, train: bool
     ) -> Float[Array, "b t w"]:
         widths = (self.side_width if i else self.width,) * self.levels
+        block = partial(
+            TemporalBlock, activation="leaky_relu", dropout=self.dropout, drops_channels=True,
+            is_normed=True, dtype=self.dtype,
+        )  # fmt: skip
         seen = [
-            Tcn(
-                widths, taps, "leaky_relu", self.dropout, True, True, self.dtype,
-                name=f"{self.streams[i]}_{taps}_taps",
-            )(x, present, train)
+            Tcn(widths, partial(block, taps=taps), name=f"{self.streams[i]}_{taps}_taps")(x, present, train)
             for taps in self.taps
-        ]  # fmt: skip
+        ]
         return jnp.concatenate(seen, axis=-1)
 
     def _regress(self, x: Array, width: int) -> Array:

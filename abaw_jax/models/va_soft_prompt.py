@@ -23,7 +23,8 @@ from abaw_jax.nn.masking import at_moments, hide, mean_over
 from abaw_jax.nn.multihead import PostNormLayer
 from abaw_jax.nn.recurrent import BothWays
 from abaw_jax.nn.streams import Heads, take
-from abaw_jax.nn.temporal import Tcn
+from abaw_jax.nn.temporal import Tcn, TemporalBlock
+from abaw_jax.problems import one_of
 from abaw_jax.types import Array, Batch, DType, Outputs
 
 TEMPORALS = ("tcn", "gru")
@@ -73,7 +74,8 @@ class VaSoftPrompt(nn.Module):
             x = BothWays(self.width, self.dtype, name=f"{name}_gru")(hide(x, present), present)
         else:
             widths = (self.width,) * self.levels
-            x = Tcn(widths, dropout=self.dropout, dtype=self.dtype, name=f"{name}_tcn")(x, present, train)
+            block = partial(TemporalBlock, dropout=self.dropout, dtype=self.dtype)
+            x = Tcn(widths, block, name=f"{name}_tcn")(x, present, train)
         return self._linear(x, self.width, f"{name}_out")
 
     def _fuse(self, face: Array, sound: Array, heard: Array, train: bool) -> Array:
@@ -88,9 +90,7 @@ class VaSoftPrompt(nn.Module):
         return Linear(x.shape[-1], width, dtype=self.dtype, name=name)(x)
 
     def _check(self) -> None:
-        for name, known in (("temporal", TEMPORALS), ("fusion", FUSIONS)):
-            if getattr(self, name) not in known:
-                found = getattr(self, name)
-                raise ValueError(f"model.{name}: found {found!r}, expected one of: {', '.join(known)}")
+        one_of("model.temporal", self.temporal, TEMPORALS)
+        one_of("model.fusion", self.fusion, FUSIONS)
         if not 1 <= len(self.streams) <= 2:
             raise ValueError(f"expected a stream of faces, one of sound, or both; found {self.streams}")

@@ -3,7 +3,7 @@
 Rows that are absent count as the padding does: they are zeros at the input of every convolution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -78,12 +78,8 @@ class Tcn(nn.Module):
     """Blocks of rising dilation 1, 2, 4, …, one for each width."""
 
     widths: Sequence[int]
-    taps: int = 3
-    activation: str = "relu"
-    dropout: float = 0.1
-    drops_channels: bool = False
-    is_normed: bool = False
-    dtype: DType = jnp.float32
+    block: Callable[..., nn.Module] = TemporalBlock
+    """With the settings that all of them share."""
 
     @nn.compact
     def __call__(
@@ -91,9 +87,5 @@ class Tcn(nn.Module):
     ) -> Float[Array, "b t w"]:
         """What each row has seen of itself and its past."""
         for level, width in enumerate(self.widths):
-            block = TemporalBlock(
-                width, self.taps, 2**level, self.activation, self.dropout, self.drops_channels,
-                self.is_normed, self.dtype, name=f"level_{level}",
-            )  # fmt: skip
-            x = block(x, present, train)
+            x = self.block(width, dilation=2**level, name=f"level_{level}")(x, present, train)
         return x
