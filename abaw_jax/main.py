@@ -21,6 +21,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
+from abaw_jax.defaults import by_modality
+
 if TYPE_CHECKING:
     from abaw_jax.train.data import Data
     from abaw_jax.train.engine import Engine
@@ -98,7 +100,6 @@ def train(
     """
     import jax
 
-    from abaw_jax.defaults import by_modality
     from abaw_jax.report.summary import show
 
     code, card = _train_one(config, name, workdir, given)

@@ -40,10 +40,8 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.window.rows, config.window.stride, config.window.eval_stride = 200, 200, 200
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-4, 1e-5
         config.optimizer.schedule, config.optimizer.warmup_steps = "constant", 1500
-        config.optimizer.plateau_patience, config.optimizer.plateau_factor = (
-            5,
-            0.2,
-        )  # torch's 4 cuts at the fifth
+        config.optimizer.plateau_patience = 5  # torch's 4 cuts at the fifth
+        config.optimizer.plateau_factor = 0.2
         config.optimizer.plateau_least, config.optimizer.beta2 = 1e-4, 0.999
         config.window.overlap = "last"
         config.optimizer.clip_norm, config.optimizer.clip_value = 0.0, 0.5

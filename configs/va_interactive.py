@@ -36,10 +36,8 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.window.rows, config.window.stride, config.window.eval_stride = 300, 200, 200
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-5, 1e-3
         config.optimizer.schedule, config.optimizer.warmup_steps = "constant", 0
-        config.optimizer.plateau_patience, config.optimizer.plateau_factor = (
-            6,
-            0.1,
-        )  # torch's 5 cuts at the sixth
+        config.optimizer.plateau_patience = 6  # torch's 5 cuts at the sixth
+        config.optimizer.plateau_factor = 0.1
         config.optimizer.plateau_least, config.optimizer.clip_norm, config.optimizer.beta2 = 0.1, 0.0, 0.999
         config.evaluation.ensemble = "ccc_centred"
         config.train.steps, config.train.eval_every, config.train.patience = 52_500, 525, 20

@@ -1,7 +1,6 @@
 """Package a corpus and its features for training from one folder or bucket.
 
-python data/build.py --config=configs/va.py:real --config.corpus.root=/path/to/Aff-Wild2
---out=gs://bucket/affwild2
+python data/build.py --config=configs/va.py:real --config.corpus.root=/path/to/Aff-Wild2 --out=gs://bucket/affwild2
 
 Features must have been extracted with the same config (`--mode=extract`). Train from the package with
 `--config.corpus.packaged=gs://bucket/affwild2`. The licence of Aff-Wild2 goes with it: see data/README.md.

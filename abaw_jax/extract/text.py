@@ -17,9 +17,9 @@ from abaw_jax.store.spec import FeatureSpec, Grid
 def read_words(root: str, prompts: str, encoder: str) -> np.ndarray:
     """The vectors of the prompts of a name, from the store at `root` or into it."""
     wanted = Store(root), encoder, PROMPTS[prompts]
-    if jax.process_index() == 0:
-        prompt_features(*wanted)
-    if jax.process_count() > 1:
+    if jax.process_count() > 1:  # one makes them, and all read them
+        if jax.process_index() == 0:
+            prompt_features(*wanted)
         multihost_utils.sync_global_devices("words are there")
     return np.asarray(prompt_features(*wanted).values)
 

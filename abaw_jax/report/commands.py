@@ -55,13 +55,11 @@ def next_commands(card: Card) -> Iterator[Command]:
             "predict the test split; it says how to submit",
             (*PROGRAM, "--mode=predict", checkpoint, "--split=test"),
         )
-    if card.get("alone") and card.get("fold"):
-        return  # `abaw compare` knows the official splits alone
-    if alone := card.get("alone"):
+    if (alone := card.get("alone")) and not card.get("fold"):  # `abaw compare` knows the official splits
         best = max(alone.values(), key=lambda found: found["value"])
         words = ("abaw", "compare", card["files"]["rows"], best["rows"], "--corpus", card["corpus"])
         yield Command("whether the two are better than the better one, or by chance", words)
-    else:
+    if not alone:
         yield _other_streams(card)
     if card["standards"] is not None:
         yield _real_corpus(card)

@@ -49,6 +49,7 @@ def finished(workdir: Path, step: int) -> dict[str, Any] | None:
 def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, Any]:
     """What `abaw_jax.report.card` describes."""
     config, found = run.config, judged.intervals
+    standards = None if config.fold else read_standards(Path(run.data.corpus.root))  # of the official split
     score, workdir = found[run.task.score], saved.run_folder
     return {
         "config": name,
@@ -66,9 +67,7 @@ def make_card(saved: Saved, run: Run, judged: Judged, name: str) -> dict[str, An
         "step": saved.step,
         "steps": config.train.steps,
         "commit": commit(),
-        "standards": None
-        if config.fold
-        else read_standards(Path(run.data.corpus.root)),  # of the official split
+        "standards": standards,
         "fold": config.fold,
         "workdir": str(workdir),
         "files": {

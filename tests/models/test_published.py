@@ -4,10 +4,12 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from abaw_jax.models.registry import make_model
-from tests.of_configs import config_of
+from tests.of_configs import batch_of as batch_of_config
+from tests.of_configs import config_of, task_of
 
 
 def batch_of(**shapes: tuple[int, ...]) -> dict:
@@ -57,7 +59,26 @@ def test_e():
     assert round((whole - trunk) / 1e6, 1) == 78.6
 
 
-def test_js_weights_are_those_of_the_code_that_it_builds_on():
-    assert config_of("au_local_global").loss.au.weights == (
-        5.2782, 12.4268, 3.9182, 2.3714, 1.5735, 1.8198, 2.5866, 22.6602, 20.1212, 22.1050, 1.0, 8.2648,
-    )  # fmt: skip
+def test_js_loss_weighs_units_as_the_code_that_it_builds_on():
+    """What a sigmoid of a half costs, active or not, is in proportion to the weight of its unit."""
+    config = config_of("au_local_global")
+    config.window.rows = 4
+    task, batch = task_of(config), batch_of_config(config, rows=2)
+    batch = jax.tree.map(jnp.asarray, batch | {"au_mask": np.ones_like(batch["au_mask"])})
+    cost = jax.grad(lambda logits: task._of_part("au", {"au": logits}, batch))(jnp.zeros(batch["au"].shape))
+    weights = [
+        5.2782,
+        12.4268,
+        3.9182,
+        2.3714,
+        1.5735,
+        1.8198,
+        2.5866,
+        22.6602,
+        20.1212,
+        22.1050,
+        1.0,
+        8.2648,
+    ]
+    share = np.abs(cost)[0, 0] / np.abs(cost)[0, 0, 10]
+    np.testing.assert_allclose(share, weights, rtol=1e-5)

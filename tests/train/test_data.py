@@ -74,7 +74,7 @@ def test_every_training_video_is_held_back_once_whatever_the_seed(config, learna
 def test_a_fold_that_there_is_not_is_refused(config, learnable):
     config.fold = 6
     with pytest.raises(ValueError, match=r"fold: found 6, expected 0 to 5"):
-        Run.of(config, learnable).validation  # noqa: B018
+        Run.of(config, learnable).part("validation")
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_a_fold_that_there_is_not_is_refused(config, learnable):
 def test_what_cannot_be_done_while_learning_is_told(change: dict, message: str, config, learnable):
     config.update_from_flattened_dict(change)
     with pytest.raises(ValueError, match=message):
-        Run.of(config, learnable).task  # noqa: B018
+        Run.of(config, learnable).fresh()
 
 
 def test_words_are_read_only_where_they_are_used(config, learnable):
     config.text.prompts = "states"
     with pytest.raises(ValueError, match="nothing here reads prompts"):
-        Run.of(config, learnable).task  # noqa: B018
+        Run.of(config, learnable).fresh()
     config.text.share = 0.0
     assert Run.of(config, learnable).task.words is None

@@ -91,6 +91,19 @@ def test_every_row_of_a_split_is_predicted_without_labels(trained: Path, learnab
     )
 
 
+def test_rows_without_a_face_can_be_gaps(trained: Path, learnable, tmp_path: Path):
+    as_it_is = files.read(judged(trained, learnable) / "rows.parquet")
+    assert as_it_is.no_face.any() and not as_it_is.filled.any()
+    changes = ("evaluation.trusts_blind=false", "evaluation.fill=system_d")
+    filled = files.read(judged(trained, learnable, changes=changes) / "rows.parquet")
+    np.testing.assert_array_equal(filled.filled, as_it_is.no_face)
+    np.testing.assert_array_equal(filled.va[~filled.filled], as_it_is.va[~filled.filled])
+    inside = np.flatnonzero(filled.filled & (filled.row > 1))
+    previous = inside - 1
+    known = ~filled.filled[previous]
+    np.testing.assert_array_equal(filled.va[inside[known]], filled.va[previous[known]])
+
+
 def test_an_ensemble_is_the_mean_of_its_members(trained: Path, learnable, tmp_path: Path):
     paths = [trained / "checkpoints" / step for step in ("18", "24")]
     tables = [files.read(judged(path, learnable) / "rows.parquet") for path in paths]
