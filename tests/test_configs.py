@@ -1,5 +1,7 @@
 """Every config builds and takes an abstract step; every task learns a batch by heart."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,11 +9,14 @@ from ml_collections import ConfigDict
 
 from abaw_jax.defaults import get_config as defaults
 from abaw_jax.encoders.blank import open_blank
+from abaw_jax.inputs.lessons import LEARNS
 from abaw_jax.report.commands import REAL
 from abaw_jax.tasks.frames import PARTS
 from abaw_jax.train.data import quotas
 from abaw_jax.train.engine import compute_dtype
 from abaw_jax.train.lessons import make_lesson_task
+from abaw_jax.train.saved import Saved
+from abaw_jax.train.workdir import as_json
 from abaw_jax.types import mask_key
 from tests.of_configs import FOLDER, NAMES, OF_ENCODERS, batch_of, config_of, step_of, task_of, variants_of
 
@@ -69,6 +74,16 @@ def test_a_config_says_how_it_is_run_and_has_only_keys_there_are(name: str, vari
     config = config_of(name, variant)
     for key in set(config) - set(defaults()):  # streams of its own
         assert set(config[key]) in (set(defaults().video), set(defaults().audio))
+
+
+@pytest.mark.parametrize(("name", "variant"), CONFIGS)
+def test_a_checkpoint_has_the_config_again_that_it_was_trained_with(name: str, variant: str | None):
+    config = config_of(name, variant)
+    found = Saved(Path("runs/any"), 1, {"config": as_json(config)}).config(["evaluation.folds=7"])
+    config.evaluation.folds = 7
+    assert found.to_dict() == config.to_dict()
+    if config.task not in LEARNS:
+        task_of(found)  # and its model is built from it
 
 
 def test_whoever_has_a_variant_for_a_real_corpus_is_told_of_it():

@@ -1,6 +1,8 @@
 """The whole road on small things: from a corpus in any edition's folders to scores, pictures and a card."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,13 @@ def test_a_published_system_takes_the_same_road(
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     said = {key for line in lines for key in line}
     assert ("loss/words" in said) == (config.text.prompts != "none")
+    if is_resident:
+        return  # its checkpoint is as the other's
+    again = tmp_path / "again"  # in a process that knows the checkpoint alone
+    words = ["--mode=evaluate", f"--checkpoint={tmp_path / 'run'}", f"--out={again}"]
+    subprocess.run([sys.executable, "-m", "abaw_jax.main", *words], check=True)
+    score = json.loads((again / "scores.json").read_text())["intervals"][card["score"]["name"]]["score"]
+    assert score == pytest.approx(card["score"]["value"], abs=1e-6)
 
 
 @pytest.fixture

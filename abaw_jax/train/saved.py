@@ -54,6 +54,7 @@ class Saved:
     def config(self, changes: Sequence[str] = ()) -> ConfigDict:
         """As it was trained with; `changes` are `key=value` of keys that the model does not depend on."""
         config = get_config().unlock()
+        config.model = ConfigDict()  # each model has keys of its own
         _update(config, self.notes["config"])
         for change in changes:
             key, equals, value = change.partition("=")
