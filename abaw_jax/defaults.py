@@ -59,7 +59,7 @@ def get_config() -> ConfigDict:
     config.window.eval_stride = 64  # the same in evaluation; smaller than rows: windows overlap
     config.window.learn_from_s = 0.0  # training windows that predict earlier rows of a track are left out
     config.window.edge = "shift"  # mask | clamp | shift | skip: what happens at a track's end
-    config.window.overlap = "mean"  # mean | last: rows that several windows predict
+    config.window.overlap = "mean"  # mean | first | last: what is said of rows that several windows predict
 
     config.model = ConfigDict()
     config.model.name = "temporal_fusion"  # a file of models/; the other keys are its fields
@@ -114,7 +114,7 @@ def get_config() -> ConfigDict:
     config.optimizer.schedule = "cosine"  # constant | cosine | linear, after the warm-up
     config.optimizer.warmup_steps = 50  # updates, from 0 to the highest rate
     config.optimizer.final_share = 0.02  # of the highest rate, at the end
-    config.optimizer.weight_decay = 0.05  # of matrices; norms and biases have none
+    config.optimizer.weight_decay = 0.05  # of matrices; norms and biases have none (torch decays all)
     config.optimizer.beta1 = 0.9  # of AdamW
     config.optimizer.beta2 = 0.98  # of AdamW
     config.optimizer.clip_norm = 1.0  # of the whole gradient; 0: not clipped

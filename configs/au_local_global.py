@@ -3,7 +3,7 @@
 python -m abaw_jax.main --config=configs/au_local_global.py
 python -m abaw_jax.main --config=configs/au_local_global.py:real --config.corpus.root=/path/to/Aff-Wild2
 
-The first needs nothing; `:full` has the published size on the encoders that come along. With
+The first needs nothing; `:full` has the full size on the encoders that come along. With
 `--config.synthetic.size=evidence` expect 0.732 (0.711 to 0.753) on validation. `:real` wants a GPU,
 openai/whisper-base from the hub, and ConvNeXt, which the hub has as a pickle, after
 
@@ -43,7 +43,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.optimizer.plateau_patience = 5  # torch's 4 cuts at the fifth
         config.optimizer.plateau_factor = 0.2
         config.optimizer.plateau_least, config.optimizer.beta2 = 1e-4, 0.999
-        config.window.overlap = "last"
+        config.window.overlap = "first"  # the last window, shifted back, fills what is left
         config.optimizer.clip_norm, config.optimizer.clip_value = 0.0, 0.5
         config.train.batch_size, config.train.steps, config.train.eval_every = 4, 170_000, 1700
         config.train.patience = 50

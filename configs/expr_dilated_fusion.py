@@ -38,7 +38,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-4, 1e-4
         config.optimizer.beta2, config.window.eval_stride = 0.999, 1
         config.train.steps, config.train.eval_every, config.train.patience = 70_000, 2333, 5  # thirty epochs
-        config.evaluation.fill, config.evaluation.trusts_blind = "previous", False
+        config.evaluation.fill, config.evaluation.trusts_blind = "system_c", False
     if variant == "real":
         config.video.encoder, config.video.view = "./weights/clip-vit-base-patch16", "grid7"
         config.audio.encoder = "openai/whisper-base"

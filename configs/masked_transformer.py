@@ -1,4 +1,4 @@
-"""System E: a transformer over the past hundred faces, some hidden while it learns; VA, expressions or units.
+"""System E: a transformer over a hundred faces, some hidden while it learns; VA, expressions or units.
 
 python -m abaw_jax.main --config=configs/masked_transformer.py:va
 python -m abaw_jax.main --config=configs/masked_transformer.py:expr
@@ -18,7 +18,7 @@ from abaw_jax.defaults import check_variant
 from abaw_jax.defaults import get_config as defaults
 
 VALID_ROWS = {"va": 1_679_857, "expr": 597_361, "au": 1_359_523}
-"""Of Aff-Wild2's training splits: windows are one row apart, and those without a label are left out."""
+"""Of Aff-Wild2's training splits: as many windows as the authors' epochs, who leave other rows out."""
 
 
 def get_config(variant: str = "va") -> ConfigDict:

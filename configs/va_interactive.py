@@ -10,9 +10,10 @@ and two sets of weights that are published as pickles, an ArcFace IR-50 and VGGi
 abaw convert res50_ir_0.887.pth --out weights/ir50
 abaw convert vggish-10086976.pth vggish_pca_params-970ea276.pth --out weights/vggish
 
-With 64 bands of log-mel for MFCC: `--config.streams="('video', 'audio', 'logmel')"`. Six folds: the same
-command with `--config.fold=0` to `5`, each with its own `--workdir`; then one prediction of all,
-`--mode=predict --checkpoint=… --checkpoint=…`, joined as published by `evaluation.ensemble=ccc_centred`.
+`:full` and `:real` have a third stream, MFCC; with 64 bands of log-mel in its place:
+`--config.streams="('video', 'audio', 'logmel')"`. Six folds: the same command with `--config.fold=0` to `5`,
+each with its own `--workdir`; then one prediction of all, `--mode=predict --checkpoint=… --checkpoint=…`,
+joined as published by `evaluation.ensemble=ccc_centred`.
 """
 
 from ml_collections import ConfigDict
@@ -32,6 +33,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     if variant != "tiny":
         config.streams = ("video", "audio", "mfcc")
         config.mfcc, config.logmel = audio_stream("mfcc"), audio_stream("logmel")
+        config.mfcc.window_s = config.logmel.window_s = 0.04  # a row's own: over more, differences cancel
         config.model.update({"width": 128, "side_width": 64, "shared_width": 64, "head_width": 128})
         config.window.rows, config.window.stride, config.window.eval_stride = 300, 200, 200
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-5, 1e-3

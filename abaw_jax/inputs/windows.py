@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from abaw_jax.problems import one_of
 
 EDGES = ("mask", "clamp", "shift", "skip")
-OVERLAPS = ("mean", "last")
+OVERLAPS = ("mean", "first", "last")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +76,10 @@ class WindowSpec:
     learn_from_s: float = 0.0
     """Training windows whose first target is earlier than so many seconds of a track are left out."""
     edge: str = "mask"
-    """Past a track's ends: mask what is not there, clamp to the last row, shift the last window back so that
-    it ends with the track, or skip windows that do not fit."""
+    """Past a track's ends: mask what is not there, clamp to the last row (a stream's own clock is masked),
+    shift the last window back so that it ends with the track, or skip windows that do not fit."""
     overlap: str = "mean"
-    """Rows that several windows predict: their mean, or what the last window says."""
+    """Rows that several windows predict: their mean, or what the first or the last window says."""
 
     def __post_init__(self) -> None:
         one_of("window.edge", self.edge, EDGES)

@@ -1,11 +1,11 @@
 """System J: the whole face and three parts of it, sound near and far, heard at several scales.
 
 Yu et al. 2025 (arXiv 2503.11115). The widths of the temporal network, the head, the weights of the units and
-the recipe are those of the code that it builds on (AUD-TGN); its transformer gives way to attention at
-several scales, which the paper names without equations, as it does views and alignment: what stands here for
-them is a default, not from it. Its norm over channels and rows at once would fix the window's length: here it
-is over channels alone. With cached features the last stage of the face network cannot be trained, nor faces
-cropped and flipped anew.
+the recipe are those of the code that it builds on (AUD-TGN), but for going back to the best weights after
+each epoch; its transformer gives way to attention at several scales, which the paper names without equations,
+as it does views and alignment: what stands here for them is a default, not from it. Its norm over channels
+and rows at once would fix the window's length: here it is over channels alone. With cached features the last
+stage of the face network cannot be trained, nor faces cropped and flipped anew.
 """
 
 from functools import partial
@@ -60,7 +60,7 @@ class AuLocalGlobal(nn.Module):
         x = nn.LayerNorm(EPSILON, dtype=self.dtype, name="temporal_norm")(x)
         x = Linear(x.shape[-1], self.head_width, dtype=self.dtype, name="head")(x)
         x = BatchNorm(self.dtype, name="head_norm")(x, present, train)
-        return Heads(self.tasks, self.dtype, name="heads")(x)
+        return Heads(self.tasks, name="heads")(x)
 
     def _tokens(self, batch: Batch, train: bool) -> tuple[Float[Array, "b t d"], Bool[Array, "b t"]]:
         """Faces aligned with sound, and the sound, side by side."""

@@ -78,7 +78,7 @@ class ExprDilatedFusion(nn.Module):
 
     def _head(self, x: Array, present: Array, train: bool, name: str = "heads") -> dict[str, Array]:
         pooled = nn.Dropout(self.dropout, deterministic=not train)(mean_over(x, present))
-        return Heads(self.tasks, self.dtype, name=name)(pooled[:, None])
+        return Heads(self.tasks, name=name)(pooled[:, None])
 
     def _decide(self, states: Array, present: Array, train: bool) -> dict[str, Array]:
         """Each modality by itself; their probabilities in proportion to how well each does alone."""

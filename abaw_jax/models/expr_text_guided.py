@@ -6,8 +6,9 @@ the same class negatives; here they are positives (`text.positives`), and the di
 Cached features are of encoders at rest; the authors leave their dropout on. Their sound is that of each
 window by itself, fed raw; here a vector of wav2vec 2.0 has heard its chunk, normed as its weights want it,
 which may reach past the row that is predicted (`audio.is_causal` hears the past alone, at the cost of a pass
-a vector). Rows whose face or label is missing are masked, where the authors repeat up to five and begin anew
-after that.
+a vector). Rows without a face are masked and rows without a label are seen as they are; the authors repeat
+the last valid row up to five times and begin anew after that. Past a track's ends sound is masked; theirs is
+zeros, and that of a track's first windows begins with the track.
 """
 
 from functools import partial
@@ -63,9 +64,9 @@ class ExprTextGuided(nn.Module):
         y = self._linear(jnp.concatenate(means, axis=-1), self.width, "head_0")
         y = drop(self.head_dropout)(jax.nn.relu(norm(name="head_norm")(y)))
         y = drop(self.head_dropout)(jax.nn.relu(self._linear(y, self.width // 2, "head_1")))
-        out = Heads(self.tasks, self.dtype, name="heads")(y[:, None])
+        out = Heads(self.tasks, name="heads")(y[:, None])
         space = batch[self.streams[0]].shape[-1]  # CLIP's, in which its prompts are too
-        return out | {"described": self._linear(means[0], space, "describe").astype(jnp.float32)}
+        return out | {"described": Linear(self.width, space, name="describe")(means[0])}  # in float32
 
     def _face(self, batch: Batch, train: bool) -> tuple[Array, Array]:
         """(what each row has seen, which rows are there)"""

@@ -1,9 +1,10 @@
-"""System E: a transformer over the past hundred faces, some of them masked while it learns.
+"""System E: a transformer over a hundred faces, some of them masked while it learns.
 
 Min, Yang, Lim 2024 (arXiv 2403.13731) and the authors' code of March 2024. Its masking of single numbers
 (`mask_mode="element"`) is an option, as the paper speaks of frames. What comes out are logits, with a focal
 loss of each class and of each unit: the authors take the softmax twice, and cross entropy over units'
-sigmoids. Rows without a face are masked where they stand; the authors close the gaps. Focal alpha is a
+sigmoids. Rows without a face are masked where they stand, rows without a label are seen as they are; the
+authors leave out both and close the gaps, so that their hundred rows may span more time. Focal alpha is a
 constant factor, and left out.
 """
 
@@ -17,7 +18,7 @@ from abaw_jax.nn.masking import hide
 from abaw_jax.nn.multihead import PostNormLayer
 from abaw_jax.nn.norms import BatchNorm
 from abaw_jax.nn.positions import sinusoids
-from abaw_jax.nn.streams import Heads, take_joined
+from abaw_jax.nn.streams import Heads, bounded, take_joined
 from abaw_jax.problems import one_of
 from abaw_jax.types import Batch, DType, Outputs
 
@@ -54,10 +55,10 @@ class MaskedTransformer(nn.Module):
         for i in range(self.layers):
             layer = PostNormLayer(self.heads, self.hidden, self.dropout, dtype=self.dtype, name=f"layer_{i}")
             x = layer(x, present, train=train)
-        out = Heads(self.tasks, self.dtype, name="heads")(
+        out = Heads(self.tasks, name="heads")(
             self._flat(hide(x, present), train) if self.head == "flat" else x
         )
-        return out | ({"va": jnp.tanh(out["va"])} if "va" in out else {})
+        return bounded(out)
 
     def _mask(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         """Zeros, and nothing made larger for them, as published."""

@@ -12,6 +12,7 @@ from abaw_jax.nn.fusion import GatedFusion
 from abaw_jax.nn.linear import Linear
 from abaw_jax.nn.masking import drop_streams, hide
 from abaw_jax.nn.stem import ConvStem
+from abaw_jax.nn.streams import bounded
 from abaw_jax.nn.transformer import MLP, TransformerLayer
 from abaw_jax.types import Batch, DType, Outputs, present_key
 
@@ -67,7 +68,7 @@ class TemporalFusion(nn.Module):
         """Each task in float32: VA in [-1, 1], the others as logits."""
         heads = {task: MLP(self.width, WIDTHS[task], self.dtype, name=f"{task}_head") for task in self.tasks}
         out = {task: head(fused).astype(jnp.float32) for task, head in heads.items()}
-        return out | ({"va": jnp.tanh(out["va"])} if "va" in out else {})
+        return bounded(out)
 
     def _check(self, batch: Batch) -> None:
         """A setting that cannot be, or a stream that the batch lacks, is named with what there is."""

@@ -8,7 +8,8 @@ window, and what is let in beside the face is the mean of what it hears.
 With cached features the face network cannot be released step by step, nor faces cropped and flipped anew. The
 recovered module hears 39 MFCC, the paper log-mel through a network trained with the rest; here MFCC is
 librosa's. Rows that a short track lacks are masked, where the authors learn their zeros; kernels begin as
-Flax begins them.
+Flax begins them; and training goes on from where it is, where theirs goes back to the best weights after each
+epoch.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from jaxtyping import Array, Bool, Float
 from abaw_jax.nn.interaction import AcrossModalities
 from abaw_jax.nn.linear import Linear
 from abaw_jax.nn.multihead import EPSILON, MultiHead
-from abaw_jax.nn.streams import Heads, take
+from abaw_jax.nn.streams import Heads, bounded, take
 from abaw_jax.nn.temporal import Tcn, TemporalBlock
 from abaw_jax.problems import one_of
 from abaw_jax.types import Batch, DType, Outputs
@@ -60,7 +61,7 @@ class VaInteractive(nn.Module):
             return self._gated(states, [present for _, present in taken], train)
         together = AcrossModalities(self.shared_width, self.dtype, name="interaction")(*states)
         z = jnp.concatenate([states[0], together.reshape(*together.shape[:2], -1)], axis=-1)
-        return Heads(self.tasks, self.dtype, name="heads")(self._regress(z, self.head_width))
+        return Heads(self.tasks, name="heads")(self._regress(z, self.head_width))
 
     def _over_time(
         self, x: Float[Array, "b t d"], present: Bool[Array, "b t"], i: int, train: bool
@@ -99,5 +100,5 @@ class VaInteractive(nn.Module):
         gate = jax.nn.sigmoid(gate(jnp.concatenate([face, *heard], axis=-1)))
         fused = gate * face + (1 - gate) * sum(heard) / len(heard)
         out = self._regress(jnp.concatenate([face, fused], axis=-1), self.head_width // 2)
-        out = Heads(self.tasks, self.dtype, name="heads")(out)
-        return out | ({"va": jnp.tanh(out["va"])} if "va" in out else {})
+        out = Heads(self.tasks, name="heads")(out)
+        return bounded(out)

@@ -8,7 +8,8 @@ prompts has no gradient, as nothing that is learnt stands before it. Here a resi
 Sound is one vector for each moment of AST's grid, its bands' mean, where the authors run over all patches
 band by band, the distillation token first. A cached vector has heard its chunk, which may reach past the row
 that is predicted (`audio.is_causal` hears the past alone). CLIP's own pixel norm stands in for ImageNet's.
-Where fewer than twenty faces are there, all are spread evenly; the authors repeat the first.
+Where fewer than twenty faces are there, all are spread evenly; the authors repeat the first. Where none is,
+sound alone is heard; the authors leave such windows out.
 """
 
 from functools import partial
@@ -63,9 +64,10 @@ class VaSoftPrompt(nn.Module):
             sound, heard = take(batch, self.streams[1])
             sound = self._over_time(sound, heard, "sound", train)
             fused = self._fuse(face, sound, heard, train)
-        y = jax.nn.relu(self._linear(mean_over(fused, seen), self.width // 2, "head"))
+        pooled = seen | ~seen.any(axis=1, keepdims=True)  # of no face at all: what sound says
+        y = jax.nn.relu(self._linear(mean_over(fused, pooled), self.width // 2, "head"))
         y = nn.Dropout(self.head_dropout, deterministic=not train)(y)
-        out = Heads(self.tasks, self.dtype, name="heads")(y[:, None])
+        out = Heads(self.tasks, name="heads")(y[:, None])
         return out | {"described": mean_over(raw, seen).astype(jnp.float32)}
 
     def _over_time(self, x: Array, present: Array, name: str, train: bool) -> Array:
@@ -82,7 +84,9 @@ class VaSoftPrompt(nn.Module):
         gate = PairGate(self.dropout, self.dtype, name="gate")
         if self.fusion == "gated":
             return gate(face, at_moments(sound, heard, face.shape[1])[0], train)
-        cross = PostNormLayer(self.heads, 4 * self.width, self.dropout, dtype=self.dtype, name="cross")
+        cross = PostNormLayer(
+            self.heads, 4 * self.width, self.dropout, drops_sums=False, dtype=self.dtype, name="cross"
+        )
         fused = cross(face, heard, sound, train)
         return gate(fused, face, train) if self.fusion == "cross_gated" else fused
 

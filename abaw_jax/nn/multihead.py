@@ -76,6 +76,8 @@ class PostNormLayer(nn.Module):
     heads: int
     hidden: int
     dropout: float = 0.1
+    drops_sums: bool = True
+    """Also what is added to x, as torch's layer does; not only weights and what is hidden in the network."""
     activation: str = "relu"
     dtype: DType = jnp.float32
 
@@ -90,9 +92,10 @@ class PostNormLayer(nn.Module):
         """`present` says what may be heard: of `memory`, else of x."""
         norm = partial(nn.LayerNorm, EPSILON, dtype=self.dtype)
         drop = nn.Dropout(self.dropout, deterministic=not train)
+        add = drop if self.drops_sums else lambda y: y
         attention = MultiHead(self.heads, self.dropout, dtype=self.dtype, name="attention")
         heard = attention(x, x if memory is None else memory, present[:, None, None], train)
-        x = norm(name="attention_norm")(x + drop(heard))
+        x = norm(name="attention_norm")(x + add(heard))
         y = activation(self.activation)(Linear(x.shape[-1], self.hidden, dtype=self.dtype, name="up")(x))
         y = Linear(self.hidden, x.shape[-1], dtype=self.dtype, name="down")(drop(y))
-        return norm(name="network_norm")(x + drop(y))
+        return norm(name="network_norm")(x + add(y))

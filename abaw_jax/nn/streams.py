@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from abaw_jax.labels import WIDTHS
 from abaw_jax.nn.linear import Linear
 from abaw_jax.nn.masking import hide
-from abaw_jax.types import Batch, DType, present_key
+from abaw_jax.types import Batch, present_key
 
 
 def take(batch: Batch, stream: str) -> tuple[Float[Array, "b n d"], Bool[Array, "b n"]]:
@@ -31,14 +31,16 @@ def take_joined(batch: Batch, streams: Sequence[str]) -> tuple[Float[Array, "b n
     return jnp.concatenate([x for x, _ in taken], axis=-1), present
 
 
+def bounded(out: dict[str, Array]) -> dict[str, Array]:
+    """Affect within [-1, 1]."""
+    return out | ({"va": jnp.tanh(out["va"])} if "va" in out else {})
+
+
 class Heads(nn.Module):
     """A linear map for each task, in float32: affect as it comes, the others as logits."""
 
     tasks: Sequence[str]
-    dtype: DType = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b t d"]) -> dict[str, Array]:
-        d = x.shape[-1]
-        heads = {task: Linear(d, WIDTHS[task], dtype=self.dtype, name=task) for task in self.tasks}
-        return {task: head(x).astype(jnp.float32) for task, head in heads.items()}
+        return {task: Linear(x.shape[-1], WIDTHS[task], name=task)(x) for task in self.tasks}

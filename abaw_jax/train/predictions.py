@@ -19,21 +19,22 @@ Predict = Callable[[Any, Batch], dict[str, jax.Array]]
 class Rows:
     """Predictions of one task over all rows of all tracks."""
 
-    def __init__(self, rows: Sequence[int], width: int, is_last: bool) -> None:
+    def __init__(self, rows: Sequence[int], width: int, overlap: str) -> None:
         self._base = np.cumsum([0, *rows])
         self._sum = np.zeros((self._base[-1], width))
         self._count = np.zeros(self._base[-1])
-        self._is_last = is_last
+        self._overlap = overlap
 
     def add(self, track: np.ndarray, row: np.ndarray, values: np.ndarray) -> None:
         """Windows in the plan's order; rows of -1 are nobody's."""
         for number, rows, found in zip(track, row, values, strict=True):
             at, found = self._base[number] + rows[rows >= 0], found[rows >= 0]
-            if self._is_last:
-                self._sum[at], self._count[at] = found, 1
-            else:
-                self._sum[at] += found
-                self._count[at] += 1
+            if self._overlap == "first":
+                at, found = at[self._count[at] == 0], found[self._count[at] == 0]
+            elif self._overlap == "last":
+                self._sum[at] = self._count[at] = 0
+            self._sum[at] += found
+            self._count[at] += 1
 
     def values(self) -> np.ndarray:
         """NaN where no window had a row as its target."""
@@ -53,7 +54,7 @@ def predict_rows(
 ) -> RowTable:
     """Every row that a window predicts; the order of additions is the plan's, so results repeat exactly."""
     counts = [timeline.rows for timeline in timelines]
-    rows = {part: Rows(counts, WIDTHS[part], plan.spec.overlap == "last") for part in parts}
+    rows = {part: Rows(counts, WIDTHS[part], plan.spec.overlap) for part in parts}
     for batch in batches:
         found = _on_host(predict(variables, put(batch)))
         where = _on_host({key: put(batch)[key] for key in ("track", "row", "is_real")})

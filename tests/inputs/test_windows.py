@@ -60,6 +60,14 @@ def test_masked_windows_hang_over_and_clamped_ones_repeat_the_end():
         assert seen(plan, 2) == end
 
 
+@pytest.mark.parametrize("edge", ["mask", "clamp", "shift"])
+def test_sound_that_has_ended_is_not_heard_on_and_on(edge: str):
+    grid = Grid("native", rate_hz=50.0)
+    plan = plan_of(spec(Native(-0.2, 10), edge=edge), timeline(25, vectors=30), grid=grid)
+    assert seen(plan, 24)[-1] is None  # row 24 stands at 1.06 s, the sound ends at 0.6 s
+    assert seen(plan, 0) == [*[None] * 5, *range(5)]
+
+
 def test_windows_that_do_not_fit_are_skipped():
     plan = plan_of(spec(Rows.span(-2, 3), edge="skip"), timeline(7))
     assert plan.anchor.tolist() == [2, 3, 4]
@@ -138,7 +146,7 @@ def test_a_track_of_no_rows_has_no_windows():
     ("wrong", "said"),
     [
         ({"edge": "wrap"}, "window.edge: found 'wrap', expected one of: mask, clamp, shift, skip"),
-        ({"overlap": "first"}, "window.overlap"),
+        ({"overlap": "median"}, "window.overlap"),
         ({"stride": 0}, "window.stride: found 0"),
         ({"targets": (2, 1)}, "window.targets"),
     ],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from abaw_jax.defaults import by_modality
 from abaw_jax.labels import WIDTHS
 from abaw_jax.nn.norms import STATISTICS
 from abaw_jax.tasks.frames import PARTS
@@ -133,6 +134,19 @@ def test_the_order_of_a_batch_does_not_matter(system: str):
     ours = predict(variables, {key: value[order] for key, value in batch.items()})
     for key, value in predict(variables, batch).items():
         np.testing.assert_allclose(ours[key], value[order], atol=1e-5)
+
+
+@every_option
+def test_where_all_but_one_modality_is_absent_that_one_still_counts(system: str, option: dict):
+    predict, variables, batch = made(system, tuple(option.items()))
+    parts = by_modality(small(system, option)).values()
+    for left in parts:
+        there = {stream: stream in left for part in parts for stream in part}
+        alone = {name: np.full_like(batch[present_key(name)], is_there) for name, is_there in there.items()}
+        alone = batch | {present_key(name): present for name, present in alone.items()}
+        other = alone | {name: 3 - 2 * batch[name] for name in left}
+        for task, values in predict(variables, alone).items():
+            assert not np.allclose(values, predict(variables, other)[task], atol=1e-4), (left, task)
 
 
 @every_system

@@ -62,3 +62,15 @@ def test_a_post_norm_layer_is_torchs():
         wanted = theirs(torch.tensor(np.asarray(x)), src_key_padding_mask=absent).numpy()
     ours = module.apply(variables, x, present)
     np.testing.assert_allclose(ours[present], wanted[present], atol=1e-5)
+
+
+@pytest.mark.parametrize("drops_sums", [True, False])
+def test_what_is_added_is_dropped_where_it_is_asked(drops_sums: bool):
+    x, present = random(1, 4, 6), some(1, 4)
+    module = PostNormLayer(heads=3, hidden=7, dropout=1.0, drops_sums=drops_sums)
+    variables = drawn(module.init, x, present)
+    ours = module.apply(variables, x, present, train=True)[0]
+    p, x = exact((variables["params"], x[0]))  # of all weights and all that is hidden, biases are left
+    heard, y = (0, 0) if drops_sums else (p["attention"]["out"]["bias"], p["down"]["bias"])
+    wanted = norm(p["network_norm"], norm(p["attention_norm"], x + heard) + y)
+    np.testing.assert_allclose(ours, wanted, atol=1e-5)

@@ -43,8 +43,10 @@ def test_a_pattern_that_finds_nothing_is_named_with_the_names_there(key: str):
 
 
 def test_norms_and_biases_are_not_decayed():
-    found = is_decayed(PARAMS)
+    over_two_axes = {"norm": {"scale": np.ones((3, 8)), "bias": np.zeros((3, 8))}}
+    found = is_decayed(PARAMS | over_two_axes)
     assert found["stem"] == {"kernel": True, "bias": False}
+    assert found["norm"] == {"scale": False, "bias": False}
 
 
 @pytest.mark.parametrize("name", ["constant", "cosine", "linear"])
