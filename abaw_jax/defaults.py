@@ -142,7 +142,9 @@ def get_config() -> ConfigDict:
     config.train.threads = 1  # that read batches ahead
     config.train.sharding = (("", "replicate"),)  # (pattern of a parameter's name, replicate | fsdp)
     config.train.max_skipped = 10  # updates in a row that are not finite before the run stops
-    config.train.watchdog_s = 1800.0  # a step that takes longer ends the run with its stacks; 0: never
+    config.train.watchdog_s = (
+        1800.0  # a step or batch that takes longer ends the run with its stacks; 0: never
+    )
 
     config.evaluation = ConfigDict()
     config.evaluation.fill = "linear"  # how rows without a prediction get one

@@ -137,8 +137,10 @@ def _train_one(
 def _run(config: ConfigDict) -> "Engine":
     """Of what the task learns from: tracks, or lessons of an encoder."""
     if not _trains_an_encoder(config):
+        from abaw_jax.train.making import check
         from abaw_jax.train.run import Run
 
+        check(config)  # before minutes go into features
         return Run.of(config, _data(config))
     from abaw_jax.encoders.blank import open_blank
     from abaw_jax.extract.lessons import open_lessons

@@ -19,8 +19,8 @@ from abaw_jax.store.spec import FeatureSpec, Grid
 from abaw_jax.tasks.frames import PARTS, Stats
 from abaw_jax.train.engine import compute_dtype
 from abaw_jax.train.lessons import make_lesson_task
+from abaw_jax.train.making import make_task
 from abaw_jax.train.optim import make_optimizer, make_shares
-from abaw_jax.train.run import make_task
 from abaw_jax.train.state import fresh
 from abaw_jax.train.step import make_step
 from abaw_jax.train.windows import window_spec

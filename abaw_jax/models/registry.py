@@ -7,6 +7,8 @@ from typing import Any
 
 import flax.linen as nn
 
+from abaw_jax.problems import one_of
+
 MODELS = {
     "temporal_fusion": "TemporalFusion",
     "expr_dilated_fusion": "ExprDilatedFusion",
@@ -21,10 +23,10 @@ MODELS = {
 
 def make_model(name: str, settings: Mapping[str, Any], **given: Any) -> nn.Module:
     """The model of a name; settings that it does not know are an error with those that it has."""
-    if name not in MODELS:
-        raise ValueError(f"no model {name!r}; expected one of: {', '.join(MODELS)}")
+    one_of("model.name", name, MODELS)
     model = getattr(importlib.import_module(f"abaw_jax.models.{name}"), MODELS[name])
-    known = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name")]
+    not_settings = {"parent", "name", *given}
+    known = [field.name for field in dataclasses.fields(model) if field.name not in not_settings]
     if unknown := sorted(settings.keys() - set(known)):
         raise ValueError(f"model.{unknown[0]}: {name} knows no such setting; it has {', '.join(known)}")
     return model(**settings, **given)

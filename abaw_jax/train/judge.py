@@ -17,7 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from abaw_jax.corpus.splits import LeakWarning, folds
-from abaw_jax.evaluation import ensemble, files
+from abaw_jax.evaluation import files
 from abaw_jax.evaluation.intervals import Interval, intervals
 from abaw_jax.evaluation.scores import Result, Scores, evaluate
 from abaw_jax.evaluation.statistics import Statistics
@@ -25,16 +25,13 @@ from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.truth import Truth
 from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
-from abaw_jax.problems import one_of
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.terminal import progress
 from abaw_jax.train.data import Data, Part
-from abaw_jax.train.run import Run, finished
+from abaw_jax.train.finishing import finished, joined
+from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved, check_features
 from abaw_jax.train.state import State
-
-TUNED = ("nothing", "smoothing", "thresholds")
-ENSEMBLES = {"mean": ensemble.mean, "ccc_centred": ensemble.ccc_centred}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,7 +122,6 @@ class Judge:
             raise ValueError(
                 f"--checkpoint: found several corpora, expected one: {'; '.join(sorted(corpora))}"
             )
-        one_of("evaluation.ensemble", self._settings.ensemble, ENSEMBLES)
 
     @property
     def _settings(self) -> ConfigDict:
@@ -160,23 +156,14 @@ class Judge:
             member.run.filled(part, member.state, self._settings, self.show)
             for member, part in zip(self.members, self.parts(split), strict=True)
         ]
-        table = tables[0] if len(tables) == 1 else ENSEMBLES[self._settings.ensemble](tables)
-        return finished(table, self._settings, smoothing_s)
+        return finished(joined(tables, self._settings), self._settings, smoothing_s)
 
     @functools.cached_property
     def tuned(self) -> Tuned:
         """On folds of the training split, never on what is scored."""
         evaluation, task = self._settings, self.members[0].run.task
-        if one_of("evaluation.tune", evaluation.tune, TUNED) == "nothing":
+        if evaluation.tune == "nothing":
             return Tuned()
-        if evaluation.tune == "thresholds" and "au" not in task.parts:
-            raise ValueError(
-                f"evaluation.tune: found 'thresholds', which are of action units, for {task.name}"
-            )
-        if evaluation.tune == "smoothing" and evaluation.smoothing == "none":
-            raise ValueError(
-                "evaluation.tune: found 'smoothing', expected evaluation.smoothing to name a kernel"
-            )
         part = self.parts("train")[0]
         tracks = [track for track in part.tracks if track.rows]
         seed = self.members[0].run.config.seed

@@ -72,8 +72,10 @@ class _Loop:
             raise Diverged(f"stopped at step {self.step}, where too many updates in a row were not finite")
         describe(workdir, run.shapes.params)
         self.writer = Writer(workdir, self.step, is_main=jax.process_index() == 0)
-        self.opened = self.began = time.monotonic()
-        self.first, self.waited_s = self.step, 0.0
+        spent_s = restored.notes.get("seconds", 0.0) if restored else 0.0
+        self.opened = time.monotonic() - spent_s
+        self.began, self.waited_s = time.monotonic(), 0.0
+        self.first = self.timed = self.step
         self.pending: tuple[int, dict[str, Any]] | None = None
         self.agreement = Agreement(run.mesh) if jax.process_count() > 1 else None
         self.is_asked = False
@@ -129,7 +131,7 @@ class _Loop:
         (before, shown), self.pending = self.pending, None
         if before == self.first:  # compiled and under way: what is timed begins here
             jax.block_until_ready(shown)
-            self.began, self.waited_s = time.monotonic(), 0.0
+            self.began, self.waited_s, self.timed = time.monotonic(), 0.0, self.step
         shown = {key: np.asarray(values) for key, values in shown.items()}
         for number in range(len(shown["loss"])):
             self._settle_one(before + 1 + number, {key: value[number] for key, value in shown.items()})
@@ -150,7 +152,7 @@ class _Loop:
     def _timings(self) -> dict[str, float]:
         passed = max(1e-9, time.monotonic() - self.began)
         return {
-            f"{TIMINGS}steps_a_second": max(0, self.step - self.first - 1) / passed,
+            f"{TIMINGS}steps_a_second": (self.step - self.timed) / passed,
             f"{TIMINGS}waiting_for_data": self.waited_s / passed,
         }
 
@@ -164,12 +166,17 @@ class _Loop:
     def _evaluate(self) -> None:
         self._settle()
         began = time.monotonic()
-        scores = self.run.scores(self.state, self.show)
+        scores = self.run.scores(self.state, self._alive)
         self.began += time.monotonic() - began  # what is timed is training
         score = scores[self.run.task.score]
         self.history.append({"step": self.step, "score": score, "scores": scores})
         self.writer.write(self.step, _flat(scores) | {f"{TIMINGS}seconds": time.monotonic() - self.opened})
         self._save(score)
+
+    def _alive(self, stage: str, done: int, total: int | None, note: str = "") -> None:
+        """Scoring may take longer than any step."""
+        self.watchdog.feed()
+        self.show(stage, done, total, note)
 
     def _save(self, score: float) -> None:
         self.writer.flush()
@@ -179,6 +186,7 @@ class _Loop:
             "features": {name: spec.as_dict() for name, spec in self.run.specs.items()},
             "stats": dataclasses.asdict(self.run.task.stats),
             "history": self.history,
+            "seconds": time.monotonic() - self.opened,
             "versions": {"jax": jax.__version__},
         }
         self.checkpoints.save(self.state, notes, score)

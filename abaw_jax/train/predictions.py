@@ -1,6 +1,6 @@
 """From windows back to rows: every window predicted once, overlaps brought together, a row table out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -55,19 +55,37 @@ def predict_rows(
     """Every row that a window predicts; the order of additions is the plan's, so results repeat exactly."""
     counts = [timeline.rows for timeline in timelines]
     rows = {part: Rows(counts, WIDTHS[part], plan.spec.overlap) for part in parts}
-    for batch in batches:
-        found = _on_host(predict(variables, put(batch)))
-        where = _on_host({key: put(batch)[key] for key in ("track", "row", "is_real")})
-        real = where["is_real"]
+    for found in _one_behind(lambda batch: _predicted(predict, variables, put(batch), parts), batches):
+        real = found["is_real"]
         for part in parts:
-            values = found[part][real]
-            rows[part].add(where["track"][real], where["row"][real], values.astype(np.float64))
+            values = found[part][real].astype(np.float64)
+            rows[part].add(found["track"][real], found["row"][real], values)
     track = np.repeat(np.arange(len(counts)), counts)
     row = np.concatenate([np.zeros(0, int), *(np.arange(1, count + 1) for count in counts)])
     return RowTable.build(
         [timeline.name for timeline in timelines], track, row, time_ms=_times_ms(timelines),
         **{part: found.values() for part, found in rows.items()}, **_flags(timelines, grids),
     )  # fmt: skip
+
+
+def _predicted(predict: Predict, variables: Any, batch: Batch, parts: Sequence[str]) -> dict[str, jax.Array]:
+    """What is said of a batch on the devices, and of whom."""
+    said = predict(variables, batch)
+    return {part: said[part] for part in parts} | {key: batch[key] for key in ("track", "row", "is_real")}
+
+
+def _one_behind(
+    predicted: Callable[[Batch], dict[str, jax.Array]], batches: Iterable[Batch]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Each batch's, fetched while the devices are at the next one."""
+    before = None
+    for batch in batches:
+        after = predicted(batch)
+        if before is not None:
+            yield _on_host(before)
+        before = after
+    if before is not None:
+        yield _on_host(before)
 
 
 def _on_host(arrays: dict[str, jax.Array]) -> dict[str, np.ndarray]:

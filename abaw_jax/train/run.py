@@ -6,28 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from abaw_jax.evaluation.fill import fill, without_blind
 from abaw_jax.evaluation.rows import Rows
 from abaw_jax.evaluation.scores import Result, evaluate
-from abaw_jax.evaluation.smooth import smooth
-from abaw_jax.evaluation.table import RowTable, clipped
+from abaw_jax.evaluation.table import RowTable
 from abaw_jax.inputs.loader import Loader, evaluation_batches
 from abaw_jax.inputs.source import example
-from abaw_jax.models.registry import make_model
-from abaw_jax.problems import one_of
 from abaw_jax.progress import OnProgress, silent
-from abaw_jax.prompts import PROMPTS
 from abaw_jax.store.spec import FeatureSpec
-from abaw_jax.tasks.augment import Augment
-from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
-from abaw_jax.tasks.words import Words
+from abaw_jax.tasks.frames import FrameTask, Stats
 from abaw_jax.train import sharding
 from abaw_jax.train.data import Data, Part, check_leaks, make_loader, moments, open_part, quotas
-from abaw_jax.train.engine import Chunk, Engine, compute_dtype, make_mesh
+from abaw_jax.train.engine import Chunk, Engine, make_mesh
+from abaw_jax.train.finishing import finished
+from abaw_jax.train.making import check, has_words, make_task, parts_of
 from abaw_jax.train.predictions import predict_rows
 from abaw_jax.train.resident import Resident
 from abaw_jax.train.state import State
@@ -48,7 +43,7 @@ class Run(Engine):
     @classmethod
     def of(cls, config: ConfigDict, data: Data, stats: Stats | None = None) -> "Run":
         """Nothing is opened or computed yet."""
-        parts_of(config)
+        check(config)
         return cls(config, data, make_mesh(config), stats)
 
     @functools.cached_property
@@ -132,12 +127,10 @@ class Run(Engine):
         table = self.rows(self.validation, state, show)
         return table, evaluate(table, self.validation.truth)
 
-    def rows(
-        self, part: Part, state: State, show: OnProgress = silent, smoothing_s: float | None = None
-    ) -> RowTable:
-        """Every row of every track, finished as the config says, or smoothed over another width."""
+    def rows(self, part: Part, state: State, show: OnProgress = silent) -> RowTable:
+        """Every row of every track, finished as the config says."""
         settings = self.config.evaluation
-        return finished(self.filled(part, state, settings, show), settings, smoothing_s)
+        return finished(self.filled(part, state, settings, show), settings)
 
     def filled(self, part: Part, state: State, settings: ConfigDict, show: OnProgress = silent) -> RowTable:
         """Every row of every track, gaps filled as these settings of evaluation say, nothing else done."""
@@ -166,12 +159,6 @@ class Run(Engine):
         return Stats.of([found.values for found in labels.values()], features, words)
 
 
-def finished(table: RowTable, settings: ConfigDict, smoothing_s: float | None = None) -> RowTable:
-    """Smoothed as the settings of evaluation say, or over another width, and affect within its range."""
-    width_s = settings.smoothing_s if smoothing_s is None else smoothing_s
-    return clipped(smooth(table, settings.smoothing, width_s) if settings.smoothing != "none" else table)
-
-
 def _told(batches: Iterator[Batch], windows: int, size: int, show: OnProgress) -> Iterator[Batch]:
     for number, batch in enumerate(batches):
         show("scoring", min(number * size, windows), windows)
@@ -185,55 +172,3 @@ def _edges(first: int, train: ConfigDict) -> Iterator[tuple[int, int]]:
         stop = min(*stops, train.steps)
         yield first, stop
         first = stop
-
-
-def parts_of(config: ConfigDict) -> tuple[str, ...]:
-    """What a config's task predicts."""
-    return PARTS[one_of("task", config.task, PARTS)]
-
-
-def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
-    """The task of a config with its model."""
-    parts, settings = parts_of(config), dict(config.model)
-    name = settings.pop("name")
-    dtype = compute_dtype(config)
-    model = make_model(name, settings, streams=tuple(config.streams), tasks=parts, dtype=dtype)
-    losses = {part: dict(config.loss[part]) for part in parts}
-    shares, words = {part: config.loss.shares[part] for part in parts}, make_words(config, stats)
-    return FrameTask(config.task, model, losses, shares, stats, words, make_augment(config))
-
-
-def has_words(config: ConfigDict) -> bool:
-    """Whether faces are held against prompts: some are named, have a share, and a face comes first.
-
-    Sound alone is not: prompts say what is seen.
-    """
-    text, first = config.text, config.streams[0]
-    is_named = one_of("text.prompts", text.prompts, ("none", *PROMPTS)) != "none"
-    if not (is_named and text.share and config[first].modality == "face"):
-        return False
-    if text.encoder != config[first].encoder:
-        wanted = f"{config[first].encoder} as of {first}: one space has both"
-        raise ValueError(f"text.encoder: found {text.encoder}, expected {wanted}")
-    return True
-
-
-def make_words(config: ConfigDict, stats: Stats) -> Words | None:
-    """What faces are held against, if anything."""
-    if not has_words(config):
-        return None
-    text, vectors = config.text, np.array(stats.words, np.float32)
-    return Words(text.prompts, vectors, text.share, text.scale, text.positives, config.streams[0])
-
-
-def make_augment(config: ConfigDict) -> Augment:
-    """What is done to training batches; what a window's shape does not allow is refused."""
-    streams, ranges = tuple(config.streams), {"warp": 1.0, "modality_dropout": 1.0}
-    for name, value in config.augment.items():
-        if not 0 <= value <= ranges.get(name, np.inf):
-            most = f" to {ranges[name]:g}" if name in ranges else " or more"
-            raise ValueError(f"augment.{name}: found {value:g}, expected 0{most}")
-    if config.augment.warp and config.window.targets == "middle":
-        raise ValueError("augment.warp: moves the middle of a window, which window.targets says is predicted")
-    sounds = tuple(name for name in streams if config[name].modality == "audio")
-    return Augment(streams, sounds, **config.augment)

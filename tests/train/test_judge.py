@@ -133,13 +133,12 @@ def test_an_ensemble_knows_who_has_learnt_from_what_is_scored(trained: Path, lea
     [
         ("task", "au", "found tasks va, au, expected the same of all"),
         ("edition", 3, "found several corpora, expected one: .*edition 3; .*edition None"),
-        ("ensemble", "median", "evaluation.ensemble: found 'median', expected one of: mean, ccc_centred"),
     ],
 )
 def test_what_cannot_be_an_ensemble_is_refused(key: str, value: str, message: str, trained: Path, learnable):
     saved = Saved.find(trained)
     first, second = saved.config(), saved.config()
-    where = {"task": second, "edition": second.corpus, "ensemble": first.evaluation}
+    where = {"task": second, "edition": second.corpus}
     where[key][key] = value
     members = [judge.Member(saved, Run.of(c, learnable, saved.stats)) for c in (first, second)]
     with pytest.raises(ValueError, match=message):
@@ -191,16 +190,21 @@ def test_a_damaged_newest_one_is_told_and_the_best_found_without_it(trained: Pat
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("change", "message"),
     [
-        (("evaluation.tune=thresholds",), "found 'thresholds', which are of action units, for va"),
-        (("evaluation.tune=smoothing",), "found 'smoothing', expected evaluation.smoothing to name a kernel"),
-        (("evaluation.tune=magic",), "expected one of: nothing, smoothing, thresholds"),
+        ("tune=thresholds", "tune: found 'thresholds', which are of action units, for va"),
+        ("tune=smoothing", "tune: found 'smoothing', expected evaluation.smoothing to name a kernel"),
+        ("tune=magic", "tune: found 'magic', expected one of: nothing, smoothing, thresholds"),
+        ("fill=linar", "fill: found 'linar', expected one of: previous, next, nearest, linear"),
+        ("smoothing=mean", "smoothing: found 'mean', expected one of: none, box, gaussian, median"),
+        ("smoothing_s=-1.0", "smoothing_s: found -1, expected 0 or more"),
+        ("ensemble=median", "ensemble: found 'median', expected one of: mean, ccc_centred"),
     ],
 )
-def test_what_cannot_be_tuned_is_said(changes, message: str, trained: Path, learnable):
-    with pytest.raises(ValueError, match=message):
-        judged(trained, learnable, changes=changes)
+def test_words_of_evaluation_that_cannot_be_are_refused(change: str, message: str, trained: Path, learnable):
+    config = Saved.find(trained).config([f"evaluation.{change}"])
+    with pytest.raises(ValueError, match=f"evaluation.{message}"):
+        Run.of(config, learnable)
 
 
 def test_what_is_not_there_is_said(trained: Path, tmp_path: Path):

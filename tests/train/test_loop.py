@@ -10,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from abaw_jax.report.ending import training_seconds
 from abaw_jax.train.checkpoint import Checkpoints, as_target
-from abaw_jax.train.guards import Diverged
+from abaw_jax.train.guards import Diverged, Watchdog
 from abaw_jax.train.loop import train
 from abaw_jax.train.run import Run
+from abaw_jax.train.saved import Saved
 
 
 def lines(workdir: Path) -> list[dict]:
@@ -82,10 +84,26 @@ def test_signals_stop_at_a_steps_edge_and_change_nothing(
         on_step(patch, lambda step, batch: os.kill(os.getpid(), number) if step == at else None)
         outcome = train(run, tmp_path)
     assert (outcome.step, outcome.stopped_by) == (at, number.name)
+    spent_s = Saved.find(tmp_path / "checkpoints" / str(at)).notes["seconds"]
     outcome = train(run, tmp_path)
+    assert training_seconds(tmp_path / "metrics.jsonl") > spent_s > 0  # of both processes together
     assert (outcome.step, outcome.stopped_by) == (24, None)
     assert lines(tmp_path) == lines(workdir)
     assert_same(saved(run, tmp_path), saved(run, workdir))
+
+
+def test_scoring_is_no_step_that_hangs_and_puts_a_batch_on_the_devices_once(
+    undisturbed, make_run, monkeypatch, tmp_path: Path
+):
+    run = make_run(undisturbed[0].config)
+    fed, put, whole = [], [], Run.put
+    monkeypatch.setattr(Watchdog, "feed", lambda self: fed.append(1))
+    monkeypatch.setattr(Run, "put", lambda self, batch: put.append("is_real" in batch) or whole(self, batch))
+    train(run, tmp_path)
+    batches = 4 * -(-len(run.validation.plan) // run.config.train.batch_size)
+    assert batches == 8
+    assert put.count(True) == batches
+    assert len(fed) >= run.config.train.steps + batches
 
 
 def test_another_config_is_refused_and_the_keys_are_named(undisturbed, make_run):
