@@ -91,7 +91,7 @@ def get_config() -> ConfigDict:
     config.loss.au.soft_f1 = 0.0  # share of 1 - F1 of probabilities
     config.loss.contrast = ConfigDict()
     config.loss.contrast.au = 4.0  # share of the squared error of muscles, beside image and sentence
-    config.loss.shares = ConfigDict({"va": 1.0, "expr": 1.0, "au": 1.0})  # of the parts of mtl
+    config.loss.shares = ConfigDict({"va": 1.0, "expr": 1.0, "au": 1.0})  # of each task's loss
 
     config.text = ConfigDict()  # what faces are held against in words, beside their labels
     config.text.prompts = "none"  # none | expressions | states: see abaw_jax/prompts.py
@@ -188,6 +188,15 @@ def at_full_size(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def check_streams(config: ConfigDict) -> None:
+    """Each has a part of the config; one that has none is an error with those that have."""
+    known = [key for key, part in config.items() if isinstance(part, ConfigDict) and "modality" in part]
+    unknown = [name for name in config.streams if name not in known]
+    if unknown or not config.streams:
+        found = ", ".join(map(repr, unknown)) or "none"
+        raise ValueError(f"streams: found {found}, expected some of: {', '.join(known)}")
+
+
 def by_modality(config: ConfigDict) -> dict[str, tuple[str, ...]]:
     """Streams that are seen, and streams that are heard; a single one gives its name."""
     groups: dict[str, tuple[str, ...]] = {}
@@ -214,7 +223,7 @@ def audio_stream(encoder: str) -> ConfigDict:
     stream = ConfigDict()
     stream.modality = "audio"
     stream.encoder = encoder  # tiny-whisper (comes along), hub id, folder, or logmel | mfcc
-    stream.view = placeholder(str)  # which layers: last | 3 | mean:5,6 | mean:last4; none: the default
+    stream.view = placeholder(str)  # what of it: last | 3 | mean:5,6 | …, see README; none: the default
     stream.align = "mean"  # mean of what is around each row | native clock | chunk: one heard for each row
     stream.window_s = 1.0  # width of that mean
     stream.chunk_s = placeholder(float)  # seconds heard at a time; none: the encoder's default

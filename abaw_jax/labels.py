@@ -5,6 +5,8 @@ Aff-Wild2 and the ABAW challenges (Kollias et al.; annotation files of the 2nd t
 
 TASKS = ("va", "expr", "au", "mtl")
 """The four frame-wise challenges; `mtl` carries the labels of the three others on sparse frames."""
+PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
+"""What each asks for."""
 
 VA = ("valence", "arousal")
 VA_RANGE = (-1.0, 1.0)

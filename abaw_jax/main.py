@@ -21,13 +21,17 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
-from abaw_jax.defaults import by_modality
+from abaw_jax.defaults import by_modality, check_streams
 
 if TYPE_CHECKING:
     from abaw_jax.train.data import Data
     from abaw_jax.train.engine import Engine
 
 FROM_CHECKPOINT = ("evaluate", "predict")
+MODES_OF = dict.fromkeys(("checkpoint", "set", "split", "out"), FROM_CHECKPOINT) | {
+    "workdir": ("train",), "alone": ("train",), "dry_run": ("train", "extract"),
+}  # fmt: skip
+"""Flags that not every mode has."""
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "File of the config, as configs/va.py; with a variant configs/va.py:real."
 )
@@ -57,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
     join_the_others()
     if _MODE.value in FROM_CHECKPOINT:
         return _from_checkpoint()
+    check_streams(_CONFIG.value)
     if _MODE.value == "extract" or _DRY_RUN.value:
         from abaw_jax.extract import command
 
@@ -206,6 +211,9 @@ def parse(argv: Sequence[str]) -> list[str]:
         rest = flags.FLAGS(list(argv))
     except (flags.Error, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         _leave(_one_line(error))
+    for name, modes in MODES_OF.items():
+        if flags.FLAGS[name].present and _MODE.value not in modes:
+            _leave(f"--{name} is for --mode={' and '.join(modes)}, not for {_MODE.value}")
     if _MODE.value in FROM_CHECKPOINT:
         if not _CHECKPOINT.value:
             _leave(f"--checkpoint=FOLDER is missing, which --mode={_MODE.value} takes model and config from")
@@ -246,6 +254,8 @@ def _one_line(error: Exception) -> str:
     message = str(error.args[0] if error.args else error)
     if isinstance(error, (AttributeError, KeyError)):  # a message in the quotes of another
         message = message.strip("'\"").replace("\\n", "\n").replace("\\'", "'")
+        if message.isidentifier():
+            message = f"found no key {message!r}; all there are stand in abaw_jax/defaults.py and the config"
     lines = [line.strip() for line in message.split("\n") if line.strip()]
     if any("Traceback" in line for line in lines):
         return f"{lines[0]} {lines[-1]}"

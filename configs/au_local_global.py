@@ -32,7 +32,9 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config[part].region = part
     config.streams = ("video", *PARTS, "audio")
     config.model = ConfigDict({"name": "au_local_global", "width": 48, "layers": 1, "dropout": 0.2})
-    config.model.temporal_widths = (64, 64, 32, 32, 32)
+    config.model.update({"temporal_widths": (64, 64, 32, 32, 32), "taps": 5, "head_width": 64})
+    config.model.update({"sounds": ("audio",), "heads": 4})
+    config.model.update({"scales": (8, 32, 0), "ramp": 8.0, "expansion": 2})  # default, not from the paper
     config.window.rows, config.window.stride, config.window.eval_stride = 100, 50, 100
     if variant != "tiny":
         config.model.update({"width": 256, "layers": 2})

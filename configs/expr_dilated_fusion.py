@@ -26,6 +26,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config.model = ConfigDict(
         {"name": "expr_dilated_fusion", "width": 32, "dropout": 0.3, "fusion": "dilated"}
     )
+    config.model.update({"sound_taps": 7, "dilations": (2, 4, 8), "face_share": 0.5, "temperature": 0.5})
     config.video.view, config.video.sample_hz = "grid", 4.0
     config.video.reach, config.video.reach_s, config.video.reach_count = "spread", 4.0, 16
     config.audio.align, config.audio.reach, config.audio.reach_s = "native", "native", 4.0

@@ -29,6 +29,7 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config.task, config.loss.va.over = "va", "window"
     config.model = ConfigDict({"name": "va_interactive", "fusion": "interaction", "dropout": 0.1})
     config.model.update({"width": 32, "side_width": 32, "shared_width": 32, "head_width": 64})
+    config.model.update({"taps": (3, 5, 7), "levels": 4, "gate_width": 256, "gate_heads": 4})
     config.window.rows, config.window.stride, config.window.eval_stride = 150, 50, 100
     if variant != "tiny":
         config.streams = ("video", "audio", "mfcc")

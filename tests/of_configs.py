@@ -14,9 +14,10 @@ from ml_collections import ConfigDict
 from abaw_jax.encoders.blank import open_blank
 from abaw_jax.inputs.lessons import LEARNS
 from abaw_jax.inputs.source import example
+from abaw_jax.labels import PARTS
 from abaw_jax.prompts import PROMPTS
 from abaw_jax.store.spec import FeatureSpec, Grid
-from abaw_jax.tasks.frames import PARTS, Stats
+from abaw_jax.tasks.frames import Stats
 from abaw_jax.train.engine import compute_dtype
 from abaw_jax.train.lessons import make_lesson_task
 from abaw_jax.train.making import make_task

@@ -1,5 +1,6 @@
 """Every config builds and takes an abstract step; every task learns a batch by heart."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -10,11 +11,12 @@ from ml_collections import ConfigDict
 from abaw_jax.defaults import get_config as defaults
 from abaw_jax.encoders.blank import open_blank
 from abaw_jax.inputs.lessons import LEARNS
+from abaw_jax.labels import PARTS
 from abaw_jax.report.commands import REAL
-from abaw_jax.tasks.frames import PARTS
 from abaw_jax.train.data import quotas
 from abaw_jax.train.engine import compute_dtype
 from abaw_jax.train.lessons import make_lesson_task
+from abaw_jax.train.making import model_of
 from abaw_jax.train.saved import Saved
 from abaw_jax.train.workdir import as_json
 from abaw_jax.types import mask_key
@@ -84,6 +86,13 @@ def test_a_checkpoint_has_the_config_again_that_it_was_trained_with(name: str, v
     assert found.to_dict() == config.to_dict()
     if config.task not in LEARNS:
         task_of(found)  # and its model is built from it
+
+
+@pytest.mark.parametrize(("name", "variant"), [config for config in CONFIGS if config[0] not in OF_ENCODERS])
+def test_every_setting_of_a_model_is_a_key_and_so_a_flag(name: str, variant: str | None):
+    config = config_of(name, variant)
+    fields = {field.name for field in dataclasses.fields(model_of(config))}
+    assert set(config.model) == fields - {"parent", "streams", "tasks", "dtype"}
 
 
 def test_whoever_has_a_variant_for_a_real_corpus_is_told_of_it():

@@ -42,6 +42,28 @@ def ask(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
             (f"--config={TINY_CLIP}", "--mode=extract"),
             "learns from lessons of its own: there is nothing to extract",
         ),
+        ((f"--config={CONFIG}", "--config.foo=1"), "config: found no key 'foo'; all there are stand in"),
+        (
+            (f"--config={CONFIG}", "--config.streams=('video', 'logmel')"),
+            "streams: found 'logmel', expected some of: audio, video",
+        ),
+        (
+            (f"--config={CONFIG}", "--checkpoint=x"),
+            "--checkpoint is for --mode=evaluate and predict, not for train",
+        ),
+        ((f"--config={CONFIG}", "--mode=extract", "--alone"), "--alone is for --mode=train, not for extract"),
+        (
+            ("--mode=evaluate", "--checkpoint=x", "--dry_run"),
+            "--dry_run is for --mode=train and extract, not for evaluate",
+        ),
+        (
+            (f"--config={CONFIG}", "--config.evaluation.fill=linar"),
+            "evaluation.fill: found 'linar', expected one",
+        ),
+        (
+            (f"--config={CONFIG}", "--config.model.name=lstm"),
+            "model.name: found 'lstm', expected one of: temp",
+        ),
         ((f"--config={CONFIG}:x",), "found the variant 'x', expected one of: tiny, real"),
     ],
 )

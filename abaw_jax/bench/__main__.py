@@ -30,7 +30,7 @@ def main() -> int:
         "--rounds",
         type=int,
         default=5,
-        help="measurements of each side, in turn (%(default)s)",
+        help="measurements of each side, in turn (%(default)s); evidence and probe have none",
     )
     asked = next((word for word in sys.argv[1:] if word in BENCHMARKS), None)
     benchmark = importlib.import_module(f"abaw_jax.bench.{asked}") if asked else None

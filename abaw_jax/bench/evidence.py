@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(rounds: int, configs: list[str], seeds: list[int], out: Path, config: list[str]) -> None:
-    """Train what lacks, compare, and say the smallest lead; rounds are the seeds."""
+    """Train what lacks, compare, and say the smallest lead; `rounds` is every benchmark's, here are seeds."""
     if refused := [key for key in config if key.startswith(OWN)]:
         raise SystemExit(f"evidence: --config {refused[0]}: is set for each run, or makes them incomparable")
     keys = ["synthetic.size=evidence", *config]

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from abaw_jax.corpus.cache import open_corpus
-from abaw_jax.corpus.submission import TASKS_OF
 from abaw_jax.defaults import get_config
 from abaw_jax.evaluation import files, fill
 from abaw_jax.evaluation.intervals import LEVEL, RESAMPLES, compare
@@ -14,7 +13,7 @@ from abaw_jax.evaluation.scores import Result, evaluate
 from abaw_jax.evaluation.table import RowTable
 from abaw_jax.evaluation.truth import Truth
 from abaw_jax.inputs.source import LabelChoice
-from abaw_jax.labels import TASKS
+from abaw_jax.labels import PARTS, TASKS
 from abaw_jax.terminal import progress
 from abaw_jax.train.data import truth_of
 
@@ -38,11 +37,11 @@ def run(args: argparse.Namespace) -> int:
     shared = [task for task in tables[0].tasks if task in tables[1].tasks]
     if not shared:
         raise ValueError(f"{args.a} and {args.b} predict nothing that is the same")
-    task = args.task or ("mtl" if len(shared) == len(TASKS_OF["mtl"]) else shared[0])
+    task = args.task or ("mtl" if len(shared) == len(PARTS["mtl"]) else shared[0])
     with progress("compare") as show:
         corpus = open_corpus(args.corpus, on_progress=show)
     tracks = corpus.split(task, args.split, args.edition)
-    truth = truth_of(tracks, LabelChoice(TASKS_OF[task], task, args.edition))
+    truth = truth_of(tracks, LabelChoice(PARTS[task], task, args.edition))
     one, other = (
         evaluate(_filled(path, table, truth, args.fill), truth)
         for path, table in zip((args.a, args.b), tables, strict=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from abaw_jax.corpus.image_lists import ImageList, read_image_list, read_test_list
-from abaw_jax.corpus.submission import LAYOUTS, TASKS_OF, write_submission
+from abaw_jax.corpus.submission import LAYOUTS, write_submission
 from abaw_jax.corpus.validation import validate
 from abaw_jax.defaults import get_config
 from abaw_jax.evaluation import files, fill, thresholds
 from abaw_jax.evaluation.rows import ROW_BITS, Rows, make_keys
 from abaw_jax.evaluation.table import RowTable
-from abaw_jax.labels import ACTION_UNITS, TASKS, VA_RANGE
+from abaw_jax.labels import ACTION_UNITS, PARTS, TASKS, VA_RANGE
 from abaw_jax.problems import UnusableFile
 
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.out}: {len(sample):,} rows of {len(sample.tracks)} tracks for {sample.task}")
     print(f"filled by rule {args.fill!r}: {sum(counts.filled.values()):,} rows")
     for task, names in counts.without_predictions.items():
-        if names and task in TASKS_OF[sample.task]:
+        if names and task in PARTS[sample.task]:
             print(f"no prediction of {task} at all, now neutral: {', '.join(names)}", file=sys.stderr)
     unknown = [name for name in table.tracks if name not in sample.tracks]
     if counts.left_out:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read_thresholds(path: Path, task: str) -> list[float]:
     """Twelve numbers in [0, 1], in the order of the action units."""
-    if "au" not in TASKS_OF[task]:
+    if "au" not in PARTS[task]:
         raise ValueError(f"--thresholds is for action units; the sample is of {task}")
     try:
         limits = json.loads(path.read_text())
@@ -125,7 +125,7 @@ def decide(
     """Decisions in the sample's order, and what had to be filled for them."""
     if not len(table):
         raise ValueError("the table of predictions has no rows")
-    missing = [task for task in TASKS_OF[sample.task] if task not in table.tasks]
+    missing = [task for task in PARTS[sample.task] if task not in table.tasks]
     if missing:
         raise ValueError(
             f"no predictions of {', '.join(missing)} in the table; it has {', '.join(table.tasks)}"
@@ -136,10 +136,10 @@ def decide(
     wanted = Rows.build(sample.tracks, keys >> ROW_BITS, keys & (2**ROW_BITS - 1))  # MTL may repeat a frame
     filled, counts = fill.fill(table, wanted, rule)
     decisions = {}
-    if "va" in TASKS_OF[sample.task]:
+    if "va" in PARTS[sample.task]:
         decisions["va"] = np.clip(filled.va[at], *VA_RANGE) if clip else filled.va[at]
-    if "expr" in TASKS_OF[sample.task]:
+    if "expr" in PARTS[sample.task]:
         decisions["expr"] = filled.expr[at].argmax(axis=1)
-    if "au" in TASKS_OF[sample.task]:
+    if "au" in PARTS[sample.task]:
         decisions["au"] = thresholds.decide(filled.au[at], limits)
     return decisions, counts

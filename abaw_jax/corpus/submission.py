@@ -13,7 +13,6 @@ from abaw_jax import labels as facts
 from abaw_jax.corpus.image_lists import ImageList
 
 LAYOUTS = ("single", "per_track")
-TASKS_OF = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
 VA_DECIMALS = 6
 
 Decisions = Mapping[str, np.ndarray]
@@ -55,7 +54,7 @@ def check_decisions(sample: ImageList, decisions: Decisions) -> None:
         "au": lambda x: (x == 0) | (x == 1),
     }
     expected = {"va": "both in [-1, 1]", "expr": "an id 0..7", "au": "twelve 0 or 1"}
-    for task in TASKS_OF[sample.task]:
+    for task in facts.PARTS[sample.task]:
         values = np.asarray(decisions[task], float)
         if len(values) != len(sample):
             raise ValueError(f"{len(values)} predictions of {task} for {len(sample)} rows of the sample")
@@ -73,7 +72,7 @@ def check_decisions(sample: ImageList, decisions: Decisions) -> None:
 def _formatted(task: str, decisions: Decisions) -> list[str]:
     """The text behind the image name of every row."""
     columns = []
-    for part in TASKS_OF[task]:
+    for part in facts.PARTS[task]:
         values = np.asarray(decisions[part])
         if part == "va":
             pairs = (np.round(values.astype(float), VA_DECIMALS) + 0.0).tolist()

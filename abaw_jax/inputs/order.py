@@ -38,10 +38,6 @@ class Order:
             chosen[here] = permutation(self.seed, epoch, self.windows)[within[here]]
         return chosen
 
-    def epoch(self, step: int) -> float:
-        """Epochs that are over before a step."""
-        return step * self.batch_size / self.windows
-
 
 def share(rows: int, process: int, processes: int) -> slice:
     """The contiguous part of a global batch that a process reads."""

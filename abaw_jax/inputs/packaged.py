@@ -16,13 +16,12 @@ import numpy as np
 from abaw_jax.corpus.containers import VideoFacts
 from abaw_jax.corpus.tracks import IMAGE_KINDS, Corpus, SplitKey, Track
 from abaw_jax.inputs.source import Kind, LabelChoice, RowSource
+from abaw_jax.labels import PARTS
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.types import mask_key
 
 TRACKS, SEGMENTS = "affwild2_tracks", "affwild2_segments"
 SEGMENTS_IN_MEMORY = 256
-PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
-"""Of each challenge, whose labels its files have."""
 NO_RATE = -1.0
 
 

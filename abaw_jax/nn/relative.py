@@ -7,11 +7,11 @@ section 2.1) learns one number a head of it, added to the score.
 from functools import partial
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from abaw_jax.nn.linear import Linear
+from abaw_jax.nn.multihead import weigh
 from abaw_jax.types import DType
 
 
@@ -68,12 +68,7 @@ def attend_near(
     mask: Bool[Array, "b #q k"],
 ) -> Float[Array, "b q h d"]:
     """softmax(q kᵀ / √d + bias) v with the softmax in float32; a query that may hear nothing hears zeros."""
-    f32, mask = jnp.float32, mask[:, None]
+    f32 = jnp.float32
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=f32) * q.shape[-1] ** -0.5
-    scores = jnp.where(mask, scores + bias[None], jnp.finfo(f32).min)
-    highest = jax.lax.stop_gradient(scores.max(axis=-1, keepdims=True))
-    # Masked again: where all is masked, each score is the highest.
-    weights = jnp.where(mask, jnp.exp(scores - highest), 0)
-    total = weights.sum(axis=-1, keepdims=True)
-    weights = (weights / jnp.where(total > 0, total, 1)).astype(v.dtype)
+    weights = weigh(scores + bias[None], mask[:, None]).astype(v.dtype)
     return jnp.einsum("bhqk,bkhd->bqhd", weights, v, preferred_element_type=f32).astype(v.dtype)

@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator, Sequence
 
-from abaw_jax.defaults import get_config
+from abaw_jax.defaults import at_full_size, get_config
 from abaw_jax.report.card import Card
 
 PROGRAM = ("python", "-m", "abaw_jax.main")
@@ -23,8 +23,6 @@ SYNTHETIC = (
     "--config.video.", "--config.audio.",
 )  # fmt: skip
 """What is chosen for a small corpus and would be forgotten on a large one."""
-REAL_ENCODERS = {"video": "openai/clip-vit-large-patch14", "audio": "openai/whisper-base"}
-"""What the published systems use, where a synthetic corpus makes do with tiny ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +87,9 @@ def _real_corpus(card: Card) -> Command:
     flags: tuple[str, ...] = ("--config.corpus.root=/path/to/Aff-Wild2",)
     config = card["config"].removesuffix(":full").removesuffix("_full")
     if config not in REAL:
-        flags += tuple(f"--config.{n}.encoder={e}" for n, e in REAL_ENCODERS.items() if n in card["streams"])
+        full = at_full_size(get_config())
+        streams = [name for name in full.streams if name in card["streams"]]
+        flags += tuple(f"--config.{name}.encoder={full[name].encoder}" for name in streams)
     else:
         card = {**card, "config": REAL[config]}
     return Command(

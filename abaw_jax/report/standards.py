@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from abaw_jax.corpus.submission import TASKS_OF
+from abaw_jax.labels import PARTS
 
 FLOOR, ORACLE, CEILING = "floor", "window, both", "ceiling"
 """As `abaw_jax.corpus.synthetic.standard` names them; the oracle sees what both streams may show."""
@@ -45,5 +45,5 @@ def way(score: float, start: float | None, goal: float | None) -> float | None:
 
 
 def _score(standards: Mapping[str, Any], name: str, task: str) -> float | None:
-    parts = [standards.get(name, {}).get(part) for part in TASKS_OF[task]]
+    parts = [standards.get(name, {}).get(part) for part in PARTS[task]]
     return None if None in parts else float(sum(part["score"] for part in parts))

@@ -11,14 +11,13 @@ import numpy as np
 from jaxtyping import Array
 
 from abaw_jax import losses
+from abaw_jax.labels import PARTS
 from abaw_jax.nn.norms import STATISTICS
 from abaw_jax.tasks.augment import NO_AUGMENT, Augment
 from abaw_jax.tasks.task import Loss, Variables
 from abaw_jax.tasks.words import Words
 from abaw_jax.types import Batch, Outputs, mask_key
 
-PARTS = {"va": ("va",), "expr": ("expr",), "au": ("au",), "mtl": ("va", "expr", "au")}
-"""Task of a config ▶ what is predicted."""
 TURNS = {"va": lambda x: x, "expr": jax.nn.softmax, "au": jax.nn.sigmoid}
 """From what a model puts out to what a row table holds; affect is clipped when the table is finished."""
 AUGMENTED = 1

@@ -57,8 +57,8 @@ class Words:
         task = "expr" if self.prompts == "expressions" else "va"
         if task not in batch:
             raise ValueError(f"text.prompts: {self.prompts!r} are held against labels of {task}")
-        label, mask = batch[task][:, -1], batch[mask_key(task)][:, -1]
-        mask &= batch[present_key(self.stream)].any(axis=1)
+        label, seen = batch[task][:, -1], batch[present_key(self.stream)].any(axis=1)
+        mask = batch[mask_key(task)][:, -1] & seen
         if task == "expr":
             return own_prompt_loss(
                 described, jnp.asarray(self.vectors), label, mask, self.scale, self.positives

@@ -27,7 +27,7 @@ from abaw_jax.evaluation.tuning import Tuned, tune_smoothing, tune_thresholds
 from abaw_jax.labels import WIDTHS
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.terminal import progress
-from abaw_jax.train.data import Data, Part
+from abaw_jax.train.data import Part
 from abaw_jax.train.finishing import finished, joined
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved, check_features
@@ -63,7 +63,7 @@ def run(members: Sequence[Member], split: str, is_scored: bool, out: Path | None
             print("\n".join(_lines(judged.result, judged.intervals, judged.tuned)))
             print(f"rows, scores, scores of each track: {judged.out}")
         else:
-            _say_what_is_next(judged, _sample_of(first.data, first.config.task, split))
+            _say_what_is_next(judged, _sample_of(first, split))
     return 0
 
 
@@ -198,14 +198,17 @@ def _write_scores(judged: Judged, members: Sequence[Member], split: str) -> None
 def _say_what_is_next(judged: Judged, sample: str) -> None:
     rows, table = judged.out / "rows.parquet", judged.table
     print(f"{len(table):,} rows of {len(table.tracks)} tracks: {rows}")
-    limits = f" --thresholds {judged.out / 'thresholds.json'}" if judged.tuned.thresholds else ""
-    print(f"next: abaw submit {rows} --sample {shlex.quote(sample)}{limits}")
+    words = ["abaw", "submit", str(rows), "--sample", sample]
+    words += ["--thresholds", str(judged.out / "thresholds.json")] if judged.tuned.thresholds else []
+    print(f"next: {shlex.join(words)}")
 
 
-def _sample_of(data: Data, task: str, split: str) -> str:
-    """The organisers' file that says which rows are wanted."""
-    there = [path for (t, _, s), path in data.corpus.samples.items() if (t, s) == (task, split)]
-    return str(data.corpus.root / there[-1]) if there else "SAMPLE_FILE"
+def _sample_of(run: Run, split: str) -> str:
+    """The organisers' file that says which rows are wanted, of the edition that was predicted."""
+    corpus, task, edition = run.data.corpus, run.config.task, run.config.corpus.edition
+    edition = corpus.edition(task, split) if edition is None else edition
+    found = corpus.samples.get((task, edition, split))
+    return "SAMPLE_FILE" if found is None else str(corpus.root / found)
 
 
 def _by_track(statistics: Statistics) -> str:

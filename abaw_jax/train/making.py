@@ -4,11 +4,12 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from abaw_jax.labels import PARTS
 from abaw_jax.models.registry import make_model
 from abaw_jax.problems import one_of
 from abaw_jax.prompts import PROMPTS
 from abaw_jax.tasks.augment import Augment
-from abaw_jax.tasks.frames import PARTS, FrameTask, Stats
+from abaw_jax.tasks.frames import FrameTask, Stats
 from abaw_jax.tasks.words import Words
 from abaw_jax.train.engine import compute_dtype
 from abaw_jax.train.finishing import check_evaluation

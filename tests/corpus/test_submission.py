@@ -7,8 +7,9 @@ import pytest
 
 from abaw_jax import labels as facts
 from abaw_jax.corpus.image_lists import ImageList, parse_image_list, read_image_list
-from abaw_jax.corpus.submission import TASKS_OF, write_submission
+from abaw_jax.corpus.submission import write_submission
 from abaw_jax.corpus.validation import validate
+from abaw_jax.labels import PARTS
 
 NAMES = [("b", 1), ("b", 2), ("b", 3), ("a", 1), ("a", 2)]
 """Not in the order of the alphabet: the sample's order counts."""
@@ -26,7 +27,7 @@ def decisions(task: str) -> dict[str, np.ndarray]:
         "expr": np.arange(n),
         "au": (np.arange(12 * n).reshape(n, 12) % 3 == 0),
     }
-    return {part: every[part] for part in TASKS_OF[task]}
+    return {part: every[part] for part in PARTS[task]}
 
 
 @pytest.mark.parametrize("task", facts.TASKS)

@@ -13,9 +13,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from abaw_jax.defaults import by_modality
-from abaw_jax.labels import WIDTHS
+from abaw_jax.labels import PARTS, WIDTHS
 from abaw_jax.nn.norms import STATISTICS
-from abaw_jax.tasks.frames import PARTS
 from abaw_jax.types import mask_key, present_key
 from tests.of_configs import batch_of, config_of, step_of, task_of
 
