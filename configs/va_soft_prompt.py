@@ -26,9 +26,8 @@ def get_config(variant: str = "tiny") -> ConfigDict:
     config.task, config.loss.va.over = "va", "pooled"
     config.loss.shares.va = 2.0  # the sum of both losses, not their mean
     config.model = ConfigDict({"name": "va_soft_prompt", "width": 64, "temporal": "tcn", "has_adapter": True})
-    config.model.update(
-        {"fusion": "cross_gated", "levels": 2, "heads": 4, "dropout": 0.1, "head_dropout": 0.2}
-    )
+    config.model.update({"fusion": "cross_gated", "levels": 2, "heads": 4})
+    config.model.update({"dropout": 0.1, "head_dropout": 0.2})
     config.video.reach, config.video.reach_s, config.video.reach_count = "present", 3.0, 20
     config.audio.reach, config.audio.reach_s, config.audio.reach_count = "spread", 3.0, 30
     config.window.rows, config.window.targets, config.window.edge = 1, "last", "mask"
