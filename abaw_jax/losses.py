@@ -45,6 +45,8 @@ RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 """Weight of a class by its count, up to a factor; `effective` is Cui et al. 2019, 1 / their number E_n;
 `complement` is of Min, Yang, Lim 2024 (arXiv 2403.13731)."""
+POWERS = {"none": 0.0, "sqrt_ratio": 0.5, "ratio": 1.0}
+"""Of the ratio of silent to active rows: what an active one counts for."""
 
 COARSE = ((0,), (4,), (6,), (1, 2, 3, 5), (7,))
 """Expressions that are one in the coarse: neutral, happy, surprised, negative, other; default, not from a
@@ -163,11 +165,10 @@ def positive_weights(
     active: Num[np.ndarray, " c"], silent: Num[np.ndarray, " c"], rule: str
 ) -> Float[np.ndarray, " c"]:
     """What an active row of each unit counts for; 1 for a unit that never is."""
-    powers = {"none": 0.0, "sqrt_ratio": 0.5, "ratio": 1.0}
-    if rule not in powers:
-        raise ValueError(f"no positive weights by {rule!r}; there is {', '.join(powers)}")
+    if rule not in POWERS:
+        raise ValueError(f"no positive weights by {rule!r}; there is {', '.join(POWERS)}")
     ratio = np.where(active > 0, silent / np.maximum(active, 1), 1.0)
-    return (ratio ** powers[rule]).astype(np.float32)
+    return (ratio ** POWERS[rule]).astype(np.float32)
 
 
 def _error(measure: Callable, predicted: Va, wanted: Va, mask: Rows, weights: Pair) -> Scalar:

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from abaw_jax.inputs.loader import Loader
+from abaw_jax.problems import one_of
 from abaw_jax.progress import OnProgress, silent
 from abaw_jax.store.spec import FeatureSpec
 from abaw_jax.tasks.task import Task
@@ -126,6 +127,4 @@ def make_mesh(config: ConfigDict) -> Mesh:
 
 def compute_dtype(config: ConfigDict) -> Any:
     """What a model computes in."""
-    if config.train.dtype not in DTYPES:
-        raise ValueError(f"train.dtype: found {config.train['dtype']!r}, expected {' or '.join(DTYPES)}")
-    return DTYPES[config.train.dtype]
+    return DTYPES[one_of("train.dtype", config.train["dtype"], DTYPES)]

@@ -4,7 +4,8 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from abaw_jax.labels import PARTS
+from abaw_jax import losses
+from abaw_jax.labels import PARTS, WIDTHS
 from abaw_jax.models.registry import make_model
 from abaw_jax.problems import one_of
 from abaw_jax.prompts import PROMPTS
@@ -13,14 +14,26 @@ from abaw_jax.tasks.frames import FrameTask, Stats
 from abaw_jax.tasks.words import Words
 from abaw_jax.train.engine import compute_dtype
 from abaw_jax.train.finishing import check_evaluation
+from abaw_jax.train.optim import make_schedule
 
 
 def check(config: ConfigDict) -> None:
     """What needs no features to be known as wrong, before minutes are spent on them."""
     check_evaluation(config.evaluation, parts_of(config))
+    _check_losses(config.loss)
     has_words(config)
     make_augment(config)
+    make_schedule(config.optimizer, config.train.steps)
     model_of(config)
+
+
+def _check_losses(loss: ConfigDict) -> None:
+    one_of("loss.va.over", loss.va.over, losses.GROUPINGS)
+    one_of("loss.expr.class_weights", loss.expr.class_weights, losses.RULES)
+    one_of("loss.au.class_weights", loss.au.class_weights, losses.RULES)
+    one_of("loss.au.positive_weights", loss.au.positive_weights, losses.POWERS)
+    if (found := len(loss.au.weights)) not in (0, WIDTHS["au"]):
+        raise ValueError(f"loss.au.weights: found {found} numbers, expected {WIDTHS['au']} or none")
 
 
 def parts_of(config: ConfigDict) -> tuple[str, ...]:
@@ -31,9 +44,9 @@ def parts_of(config: ConfigDict) -> tuple[str, ...]:
 def make_task(config: ConfigDict, stats: Stats) -> FrameTask:
     """The task of a config with its model."""
     parts = parts_of(config)
-    losses = {part: dict(config.loss[part]) for part in parts}
+    settings = {part: dict(config.loss[part]) for part in parts}
     shares, words = {part: config.loss.shares[part] for part in parts}, make_words(config, stats)
-    return FrameTask(config.task, model_of(config), losses, shares, stats, words, make_augment(config))
+    return FrameTask(config.task, model_of(config), settings, shares, stats, words, make_augment(config))
 
 
 def model_of(config: ConfigDict) -> nn.Module:

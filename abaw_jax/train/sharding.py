@@ -38,7 +38,7 @@ def place_state(state: Any, mesh: Mesh, table: Sequence[tuple[str, str]]) -> Any
     def place(path, leaf) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         tactic = next((tactic for pattern, tactic in table if re.search(pattern, name)), "replicate")
-        is_cut = one_of("sharding", tactic, TACTICS) == "fsdp"
+        is_cut = one_of("train.sharding", tactic, TACTICS) == "fsdp"
         return NamedSharding(mesh, _cut(leaf.shape, mesh.size) if is_cut else PartitionSpec())
 
     return jax.tree_util.tree_map_with_path(place, state)
