@@ -12,6 +12,7 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,7 @@ def main(argv: Sequence[str]) -> int:
     """Hand the config over to what was asked for."""
     logging.getLogger().setLevel(logging.WARNING)  # absl lets everything through
     absl_logging.set_verbosity(absl_logging.WARNING)
+    warnings.formatwarning = lambda message, kind, *_: f"{kind.__name__}: {message}\n"  # no line of source
     keep_what_is_compiled()
     join_the_others()
     if _MODE.value in FROM_CHECKPOINT:
