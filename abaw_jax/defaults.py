@@ -114,7 +114,7 @@ def get_config() -> ConfigDict:
     config.optimizer.schedule = "cosine"  # constant | cosine | linear, after the warm-up
     config.optimizer.warmup_steps = 50  # updates, from 0 to the highest rate
     config.optimizer.final_share = 0.02  # of the highest rate, at the end
-    config.optimizer.weight_decay = 0.05  # of matrices; norms and biases have none (torch decays all)
+    config.optimizer.weight_decay = 0.05  # of matrices and tables, not of vectors (torch: of all)
     config.optimizer.beta1 = 0.9  # of AdamW
     config.optimizer.beta2 = 0.98  # of AdamW
     config.optimizer.clip_norm = 1.0  # of the whole gradient; 0: not clipped

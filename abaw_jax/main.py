@@ -58,12 +58,16 @@ def main(argv: Sequence[str]) -> int:
     """Hand the config over to what was asked for."""
     logging.getLogger().setLevel(logging.WARNING)  # absl lets everything through
     absl_logging.set_verbosity(absl_logging.WARNING)
-    warnings.formatwarning = lambda message, kind, *_: f"{kind.__name__}: {message}\n"  # no line of source
+    say_warnings_in_one_line()
     keep_what_is_compiled()
     join_the_others()
     if _MODE.value in FROM_CHECKPOINT:
         return _from_checkpoint()
     check_streams(_CONFIG.value)
+    if _MODE.value == "train" and not _trains_an_encoder(_CONFIG.value):
+        from abaw_jax.train.making import check
+
+        check(_CONFIG.value)  # before minutes go into features
     if _MODE.value == "extract" or _DRY_RUN.value:
         from abaw_jax.extract import command
 
@@ -75,6 +79,11 @@ def main(argv: Sequence[str]) -> int:
     name = _config_name()
     workdir = Path(_WORKDIR.value or f"runs/{name.replace(':', '_')}")
     return train(_CONFIG.value, name, workdir, _given(sys.argv[1:]), _ALONE.value)
+
+
+def say_warnings_in_one_line() -> None:
+    """Without the line of source that they come from."""
+    warnings.formatwarning = lambda message, kind, *_, **__: f"{kind.__name__}: {message}\n"
 
 
 def keep_what_is_compiled() -> None:
@@ -144,10 +153,8 @@ def _train_one(
 def _run(config: ConfigDict) -> "Engine":
     """Of what the task learns from: tracks, or lessons of an encoder."""
     if not _trains_an_encoder(config):
-        from abaw_jax.train.making import check
         from abaw_jax.train.run import Run
 
-        check(config)  # before minutes go into features
         return Run.of(config, _data(config))
     from abaw_jax.encoders.blank import open_blank
     from abaw_jax.extract.lessons import open_lessons
@@ -193,6 +200,7 @@ def _data(config: ConfigDict) -> "Data":
 def _from_checkpoint() -> int:
     """Its own config is the one that counts; of several the first one's says how they are joined."""
     from abaw_jax.train import judge
+    from abaw_jax.train.making import check
     from abaw_jax.train.run import Run
     from abaw_jax.train.saved import Saved
 
@@ -202,6 +210,7 @@ def _from_checkpoint() -> int:
         config = saved.config(_SET.value)
         if _trains_an_encoder(config):
             raise ValueError(f"{where} trained an encoder: `abaw export {where} --out FOLDER` writes it")
+        check(config)
         members.append(judge.Member(saved, Run.of(config, _data(config), saved.stats)))
     split = _SPLIT.value or ("validation" if is_scored else "test")
     return judge.run(members, split, is_scored, Path(_OUT.value) if _OUT.value else None)

@@ -9,6 +9,9 @@ facebook/wav2vec2-base-960h from the hub, and CLIP, which the hub has as a pickl
 
 abaw convert openai/clip-vit-base-patch32 --out weights/clip-vit-base-patch32
 
+The contrast is within a batch: 75 windows, as published, on one device. Two devices want an even number, as
+`--config.train.batch_size=150 --config.optimizer.accumulate=2` and half the steps.
+
 Windows of 30, 60 or 90 rows: `--config.window.rows=60 --config.audio.reach_s=2`. Without words:
 `--config.text.share=0`; with the published diagonal: `--config.text.positives=own`.
 """
@@ -37,12 +40,11 @@ def get_config(variant: str = "tiny") -> ConfigDict:
         config.model.update({"temporal_dropout": 0.4, "audio_dropout": 0.3, "attention_dropout": 0.2})
         config.model.head_dropout = 0.5
         config.window.rows, config.audio.reach_s, config.window.eval_stride = 90, 3.0, 1
-        config.window.learn_from_s = 3.0  # whole windows
         config.train.standardize = False
         config.evaluation.fill, config.evaluation.trusts_blind = "system_c", False
         config.optimizer.learning_rate, config.optimizer.weight_decay = 1e-5, 1e-2
         config.optimizer.beta2, config.optimizer.warmup_steps, config.optimizer.final_share = 0.999, 0, 0.1
-        config.optimizer.accumulate, config.train.batch_size = 4, 75  # two GPUs of 75, two batches an update
+        config.optimizer.accumulate, config.train.batch_size = 4, 75  # theirs: two on each of two GPUs
         config.train.steps, config.train.eval_every = 15_930, 531  # thirty epochs of 597,361 rows
     if variant == "real":
         config.video.encoder = config.text.encoder = "./weights/clip-vit-base-patch32"

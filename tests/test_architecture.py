@@ -108,7 +108,7 @@ def test_outer_folders_import_only_what_they_may(folder: str, allowed: set[str])
 
 
 def test_no_drawers():
-    for folder in ("abaw_jax", "configs", "data", "launch", "tests"):
+    for folder in ("abaw_jax", "configs", "data", "tests"):
         assert not [path for path in sources(ROOT / folder) if path.name in DRAWERS]
 
 

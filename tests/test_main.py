@@ -6,10 +6,13 @@ import re
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+from abaw_jax import main
+from abaw_jax.corpus.splits import LeakWarning
 from tests.extract.conftest import write_clip, write_whisper
 
 CONFIG = Path(__file__).parent.parent / "configs" / "va.py"
@@ -74,6 +77,15 @@ def test_one_line_and_no_traceback(argv: tuple[str, ...], said: str, tmp_path: P
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warning_is_one_line(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    main.say_warnings_in_one_line()
+    assert (
+        warnings.formatwarning(LeakWarning("seen before"), LeakWarning, "x.py", 3)
+        == "LeakWarning: seen before\n"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ window by itself, fed raw; here a vector of wav2vec 2.0 has heard its chunk, nor
 which may reach past the row that is predicted (`audio.is_causal` hears the past alone, at the cost of a pass
 a vector). Rows without a face are masked and rows without a label are seen as they are; the authors repeat
 the last valid row up to five times and begin anew after that. Past a track's ends sound is masked; theirs is
-zeros, and that of a track's first windows begins with the track.
+zeros, and that of a track's first windows begins with the track. Those windows repeat its first row; the
+authors learn from whole windows alone.
 """
 
 from functools import partial

@@ -93,8 +93,13 @@ def draw(card: cards.Card, judged: Judged, workdir: Path) -> None:
 
 def training_seconds(metrics: Path) -> float:
     """Until the last evaluation, of all processes that worked on the run, each from its first look at it."""
-    lines = map(json.loads, metrics.read_text(encoding="utf-8").splitlines())
-    return max((line.get(f"{TIMINGS}seconds", 0.0) for line in lines), default=0.0)
+    total, last = 0.0, 0.0
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        seconds = json.loads(line).get(f"{TIMINGS}seconds", last)
+        if seconds < last:  # in an old log, where every process began from zero
+            total += last
+        last = seconds
+    return total + last
 
 
 def commit() -> str | None:

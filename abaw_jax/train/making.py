@@ -9,22 +9,36 @@ from abaw_jax.labels import PARTS, WIDTHS
 from abaw_jax.models.registry import make_model
 from abaw_jax.problems import one_of
 from abaw_jax.prompts import PROMPTS
+from abaw_jax.store.spec import Grid
 from abaw_jax.tasks.augment import Augment
 from abaw_jax.tasks.frames import FrameTask, Stats
-from abaw_jax.tasks.words import Words
-from abaw_jax.train.engine import compute_dtype
+from abaw_jax.tasks.words import POSITIVES, Words
+from abaw_jax.train.data import quotas
+from abaw_jax.train.engine import compute_dtype, make_mesh
 from abaw_jax.train.finishing import check_evaluation
 from abaw_jax.train.optim import make_schedule
+from abaw_jax.train.windows import window_spec
 
 
 def check(config: ConfigDict) -> None:
     """What needs no features to be known as wrong, before minutes are spent on them."""
     check_evaluation(config.evaluation, parts_of(config))
     _check_losses(config.loss)
+    quotas(config)
+    make_mesh(config)
+    if config.corpus.packaged is None:  # a package has its own clocks
+        window_spec(config, {name: _grid_of(config[name]) for name in config.streams})
+    one_of("text.positives", config.text.positives, POSITIVES)
     has_words(config)
     make_augment(config)
     make_schedule(config.optimizer, config.train.steps)
     model_of(config)
+
+
+def _grid_of(stream: ConfigDict) -> Grid:
+    """As its features will have it, the rate aside."""
+    is_native = stream.modality == "audio" and stream.align == "native"
+    return Grid("native", rate_hz=1.0) if is_native else Grid()
 
 
 def _check_losses(loss: ConfigDict) -> None:

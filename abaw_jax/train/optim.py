@@ -72,7 +72,7 @@ def _first(table: Sequence[tuple[str, float]], name: str, otherwise: float) -> f
 
 
 def is_decayed(params: Any) -> Any:
-    """Matrices are; norms and biases of whatever shape, and single vectors, are not."""
+    """Matrices and tables are; single vectors, and the scale and bias of a norm of any shape, are not."""
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: leaf.ndim >= 2 and path[-1].key not in ("scale", "bias"), params
     )
