@@ -5,7 +5,9 @@ that the same command goes on where it was stopped. Needs an hour or two on two 
 """
 
 import argparse
+import contextlib
 import importlib.util
+import io
 import itertools
 import json
 import subprocess
@@ -13,12 +15,17 @@ import sys
 from pathlib import Path
 from statistics import mean
 
+import jax
 from ml_collections import ConfigDict
 
 from abaw_jax.bench.timing import report
 from abaw_jax.defaults import by_modality
+from abaw_jax.inputs.loader import evaluation_batches
+from abaw_jax.main import open_data
 from abaw_jax.report.card import NAME, read_card
 from abaw_jax.report.standards import landmarks, way
+from abaw_jax.train.run import Run
+from abaw_jax.train.saved import Saved
 
 ABAW = "import sys; from abaw_jax.cli import main; sys.exit(main())"
 FLAGSHIP = ("va", "expr", "au", "mtl")
@@ -58,6 +65,10 @@ def run(rounds: int, configs: list[str], seeds: list[int], out: Path, config: li
                 )
                 print(f"{name}: as it is minus {part}: {told}")
                 leads += [lead["low"] for lead in found if part != NO_WORDS]
+            if part == NO_WORDS:
+                fits = [[_words_loss(out, name, which, seed) for seed in seeds] for which in (WHOLE, part)]
+                with_words, without = (", ".join(f"{loss:.3f}" for loss in losses) for losses in fits)
+                print(f"{name}: the words' own loss on validation: {with_words}; learnt without: {without}")
     ways = {name: [_way(out, name, seed) for seed in seeds] for name in configs}
     for name, shares in ways.items():
         told = ", ".join(f"{share:.0%}" for share in shares)
@@ -131,6 +142,21 @@ def _above_floor(out: Path, name: str, seed: int) -> float:
     """The lower end of the score's interval against what says the mean of every row."""
     card = _card(out, name, WHOLE, seed)
     return card["score"]["low"] - (landmarks(card["standards"], card["task"]).floor or 0.0)
+
+
+def _words_loss(out: Path, name: str, part: str, seed: int) -> float:
+    """What the whole's term of words says of a run, whether it learnt with them or not: low is close."""
+    whole = Saved.find(_folder(out, name, WHOLE, seed))
+    config = whole.config()
+    with contextlib.redirect_stdout(io.StringIO()):  # that all features are there
+        run = Run.of(config, open_data(config), whole.stats)
+    variables = Saved.find(_folder(out, name, part, seed)).state(run).evaluated
+    held, size, found = run.validation, config.train.batch_size, []
+    losses = jax.jit(run.task.losses)
+    for batch in evaluation_batches(held.source, held.plan, size):
+        if batch["is_real"].all():  # the last one repeats its last window
+            found.append(float(losses(variables, run.put(batch))["words"]))
+    return mean(found)
 
 
 def _lead(out: Path, name: str, part: str, seed: int) -> dict[str, float]:

@@ -109,6 +109,10 @@ class FrameTask:
         outputs = self.model.apply(variables, self._standard(batch))
         return {part: TURNS[part](outputs[part]) for part in self.parts}
 
+    def losses(self, variables: Variables, batch: Batch) -> dict[str, Array]:
+        """Of each part, and of the words, as a model does that is not being trained."""
+        return self._compared(self.model.apply(variables, self._standard(batch)), batch)
+
     def _compared(self, outputs: Outputs, batch: Batch) -> dict[str, Array]:
         """Each part's loss, and that of the words where there are some."""
         found = {part: self._of_part(part, outputs, batch) for part in self.parts}

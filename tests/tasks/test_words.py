@@ -8,6 +8,7 @@ import pytest
 from abaw_jax.prompts import STATES
 from abaw_jax.tasks.words import CENTRES, Words, own_prompt_loss, prototypes, soft_states, state_loss
 from tests.nn.definitions import random, softmax, some
+from tests.of_configs import batch_of, config_of, task_of
 
 LL, LM, LH, ML, MM, MH, HL, HM, HH = range(9)
 
@@ -138,3 +139,14 @@ def test_a_window_without_a_face_is_held_against_nothing(kind: str):
 def test_what_does_not_fit_is_told(outputs, batch, message: str):
     with pytest.raises(ValueError, match=message):
         Words("expressions", np.zeros((8, 5)), 1.0, 1.0).loss(outputs, batch)
+
+
+def test_losses_at_rest_are_those_that_training_minimises():
+    config = config_of("va_soft_prompt")
+    config.model.update({"width": 8, "dropout": 0.0, "head_dropout": 0.0})
+    batch, task = batch_of(config, rows=4), task_of(config)
+    variables = task.init(jax.random.key(0), batch)
+    whole, shown, _ = task.loss(variables, batch, jax.random.key(1))
+    found = task.losses(variables, batch)
+    assert {f"loss/{name}": pytest.approx(value) for name, value in found.items()} == shown
+    assert whole == pytest.approx(2 * found["va"] + 0.2 * found["words"])
