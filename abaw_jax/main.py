@@ -155,7 +155,7 @@ def _run(config: ConfigDict) -> "Engine":
     if not _trains_an_encoder(config):
         from abaw_jax.train.run import Run
 
-        return Run.of(config, open_data(config))
+        return Run.of(config, _data(config))
     from abaw_jax.encoders.blank import open_blank
     from abaw_jax.extract.lessons import open_lessons
     from abaw_jax.terminal import progress
@@ -173,7 +173,7 @@ def _trains_an_encoder(config: ConfigDict) -> bool:
     return config.task in LEARNS
 
 
-def open_data(config: ConfigDict) -> "Data":
+def _data(config: ConfigDict) -> "Data":
     """The corpus and its features; what is lacking is made."""
     if config.corpus.packaged is not None:
         from abaw_jax.inputs.packaged import Packaged
@@ -211,7 +211,7 @@ def _from_checkpoint() -> int:
         if _trains_an_encoder(config):
             raise ValueError(f"{where} trained an encoder: `abaw export {where} --out FOLDER` writes it")
         check(config)
-        members.append(judge.Member(saved, Run.of(config, open_data(config), saved.stats)))
+        members.append(judge.Member(saved, Run.of(config, _data(config), saved.stats)))
     split = _SPLIT.value or ("validation" if is_scored else "test")
     return judge.run(members, split, is_scored, Path(_OUT.value) if _OUT.value else None)
 

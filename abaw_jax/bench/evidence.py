@@ -5,9 +5,7 @@ that the same command goes on where it was stopped. Needs an hour or two on two 
 """
 
 import argparse
-import contextlib
 import importlib.util
-import io
 import itertools
 import json
 import subprocess
@@ -20,10 +18,11 @@ from ml_collections import ConfigDict
 
 from abaw_jax.bench.timing import report
 from abaw_jax.defaults import by_modality
+from abaw_jax.extract.command import open_job
 from abaw_jax.inputs.loader import evaluation_batches
-from abaw_jax.main import open_data
 from abaw_jax.report.card import NAME, read_card
 from abaw_jax.report.standards import landmarks, way
+from abaw_jax.train.data import Stored
 from abaw_jax.train.run import Run
 from abaw_jax.train.saved import Saved
 
@@ -148,8 +147,8 @@ def _words_loss(out: Path, name: str, part: str, seed: int) -> float:
     """What the whole's term of words says of a run, whether it learnt with them or not: low is close."""
     whole = Saved.find(_folder(out, name, WHOLE, seed))
     config = whole.config()
-    with contextlib.redirect_stdout(io.StringIO()):  # that all features are there
-        run = Run.of(config, open_data(config), whole.stats)
+    corpus, job = open_job(config)
+    run = Run.of(config, Stored(corpus, {s.name: s.features for s in job.streams}), whole.stats)
     variables = Saved.find(_folder(out, name, part, seed)).state(run).evaluated
     held, size, found = run.validation, config.train.batch_size, []
     losses = jax.jit(run.task.losses)

@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_told(outputs, batch, message: str):
 def test_losses_at_rest_are_those_that_training_minimises():
     config = config_of("va_soft_prompt")
     config.model.update({"width": 8, "dropout": 0.0, "head_dropout": 0.0})
-    batch, task = batch_of(config, rows=4), task_of(config)
+    batch, task = jax.tree.map(jnp.asarray, batch_of(config, rows=4)), task_of(config)
     variables = task.init(jax.random.key(0), batch)
     whole, shown, _ = task.loss(variables, batch, jax.random.key(1))
     found = task.losses(variables, batch)
