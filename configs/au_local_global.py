@@ -4,7 +4,7 @@ python -m abaw_jax.main --config=configs/au_local_global.py
 python -m abaw_jax.main --config=configs/au_local_global.py:real --config.corpus.root=/path/to/Aff-Wild2
 
 The first needs nothing; `:full` has the full size on the encoders that come along. With
-`--config.synthetic.size=evidence` expect 0.732 (0.711 to 0.753) on validation. `:real` wants a GPU,
+`--config.synthetic.size=evidence` expect 0.735 (0.714 to 0.755) on validation. `:real` wants a GPU,
 openai/whisper-base from the hub, and ConvNeXt, which the hub has as a pickle, after
 
 abaw convert facebook/convnext-base-224-22k --out weights/convnext-base-224-22k

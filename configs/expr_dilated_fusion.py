@@ -4,7 +4,7 @@ python -m abaw_jax.main --config=configs/expr_dilated_fusion.py
 python -m abaw_jax.main --config=configs/expr_dilated_fusion.py:real --config.corpus.root=/path/to/Aff-Wild2
 
 The first needs nothing; `:full` has the full size on the encoders that come along. With
-`--config.synthetic.size=evidence` expect 0.522 (0.492 to 0.551) on validation. `:real` wants a GPU,
+`--config.synthetic.size=evidence` expect 0.539 (0.510 to 0.566) on validation. `:real` wants a GPU,
 openai/whisper-base from the hub, and CLIP, which the hub has as a pickle, after
 
 abaw convert openai/clip-vit-base-patch16 --out weights/clip-vit-base-patch16

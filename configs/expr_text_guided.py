@@ -4,7 +4,7 @@ python -m abaw_jax.main --config=configs/expr_text_guided.py
 python -m abaw_jax.main --config=configs/expr_text_guided.py:real --config.corpus.root=/path/to/Aff-Wild2
 
 The first needs nothing; `:full` has the published size on the encoders that come along. With
-`--config.synthetic.size=evidence` expect 0.433 (0.404 to 0.461) on validation. `:real` wants a GPU,
+`--config.synthetic.size=evidence` expect 0.453 (0.426 to 0.480) on validation. `:real` wants a GPU,
 facebook/wav2vec2-base-960h from the hub, and CLIP, which the hub has as a pickle, after
 
 abaw convert openai/clip-vit-base-patch32 --out weights/clip-vit-base-patch32

@@ -5,7 +5,7 @@ python -m abaw_jax.main --config=configs/masked_transformer.py:expr
 python -m abaw_jax.main --config=configs/masked_transformer.py:au
 python -m abaw_jax.main --config=configs/masked_transformer.py:va_real --config.corpus.root=/path/to/Aff-Wild2
 
-The first three need nothing; with `--config.synthetic.size=evidence` expect 0.586, 0.443 and 0.664 on
+The first three need nothing; with `--config.synthetic.size=evidence` expect 0.592, 0.447 and 0.661 on
 validation. `:va_full`, `:expr_full`, `:au_full` have the published size on the encoder that comes along;
 `:va_real`, `:expr_real`, `:au_real` want a GPU and google/vit-base-patch16-224-in21k from the hub.
 `--config.model.mask_mode=element` hides single numbers; `--config.model.head=rows` and

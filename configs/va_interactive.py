@@ -4,7 +4,7 @@ python -m abaw_jax.main --config=configs/va_interactive.py
 python -m abaw_jax.main --config=configs/va_interactive.py:real --config.corpus.root=/path/to/Aff-Wild2
 
 The first needs nothing; `:full` has the published size on the encoders that come along. With
-`--config.synthetic.size=evidence` expect 0.735 (0.709 to 0.761) on validation. `:real` wants a GPU
+`--config.synthetic.size=evidence` expect 0.736 (0.711 to 0.761) on validation. `:real` wants a GPU
 and two sets of weights that are published as pickles, an ArcFace IR-50 and VGGish:
 
 abaw convert res50_ir_0.887.pth --out weights/ir50

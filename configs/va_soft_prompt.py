@@ -4,7 +4,7 @@ python -m abaw_jax.main --config=configs/va_soft_prompt.py
 python -m abaw_jax.main --config=configs/va_soft_prompt.py:real --config.corpus.root=/path/to/Aff-Wild2
 
 The first needs nothing; `:full` has the published size on the encoders that come along. With
-`--config.synthetic.size=evidence` expect 0.693 (0.670 to 0.716) on validation. `:real` wants a GPU,
+`--config.synthetic.size=evidence` expect 0.704 (0.681 to 0.724) on validation. `:real` wants a GPU,
 MIT/ast-finetuned-audioset-10-10-0.4593 from the hub, and CLIP, which the hub has as a pickle, after
 
 abaw convert openai/clip-vit-base-patch16 --out weights/clip-vit-base-patch16
