@@ -102,9 +102,7 @@ def get_config() -> ConfigDict:
 
     config.augment = ConfigDict()  # what is done to features while a model learns
     config.augment.noise = 0.0  # deviation of what is added, in units of the feature's own where standardized
-    config.augment.warp = (
-        0.0  # how far the middle of a window moves in time, as a share of the way to its end
-    )
+    config.augment.warp = 0.0  # how far a window's middle moves in time, as a share of the way to its end
     config.augment.mixup = 0.0  # both parameters of the beta distribution of the shares; 0: none
     config.augment.modality_dropout = 0.0  # how often a whole stream of a window is hidden, never all of them
     config.augment.bands = 0  # of sound: up to so many neighbouring numbers of every vector are zeros
@@ -142,18 +140,14 @@ def get_config() -> ConfigDict:
     config.train.threads = 1  # that read batches ahead
     config.train.sharding = (("", "replicate"),)  # (pattern of a parameter's name, replicate | fsdp)
     config.train.max_skipped = 10  # updates in a row that are not finite before the run stops
-    config.train.watchdog_s = (
-        1800.0  # a step or batch that takes longer ends the run with its stacks; 0: never
-    )
+    config.train.watchdog_s = 1800.0  # a longer step or batch ends the run with its stacks; 0: never
 
     config.evaluation = ConfigDict()
     config.evaluation.fill = "linear"  # how rows without a prediction get one
     config.evaluation.trusts_blind = True  # False: what is said of a row without a face counts as a gap
     config.evaluation.smoothing = "none"  # none | box | gaussian | median
     config.evaluation.smoothing_s = 0.0  # width of the smoothing in seconds
-    config.evaluation.tune = (
-        "nothing"  # nothing | smoothing | thresholds: on training folds, when a checkpoint is judged
-    )
+    config.evaluation.tune = "nothing"  # nothing | smoothing | thresholds: on folds of the training split
     config.evaluation.folds = 5  # of the training split, by video
     config.evaluation.resamples = 1000  # bootstrap resamples over tracks
     config.evaluation.ensemble = "mean"  # mean | ccc_centred: how several checkpoints make one prediction
