@@ -62,7 +62,8 @@ def test_the_last_row_has_seen_as_many_as_the_published_systems(taps: int, level
     )
     present = jnp.ones((1, rows + 3), bool)
     variables = drawn(module.init, x, present)
-    reach = jax.grad(lambda x: module.apply(variables, x, present)[0, -1].sum())(x)[0]
+    last = jax.grad(lambda x: module.apply(variables, x, present)[0, -1].sum())
+    reach = jax.jit(last, compiler_options={"xla_backend_optimization_level": 0})(x)[0]
     np.testing.assert_array_equal(np.abs(reach).sum(axis=1) > 0, np.arange(rows + 3) >= 3)
 
 

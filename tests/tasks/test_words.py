@@ -7,6 +7,7 @@ import pytest
 
 from abaw_jax.prompts import STATES
 from abaw_jax.tasks.words import CENTRES, Words, own_prompt_loss, prototypes, soft_states, state_loss
+from tests.models.test_systems import QUICKLY
 from tests.nn.definitions import random, softmax, some
 from tests.of_configs import batch_of, config_of, task_of
 
@@ -145,8 +146,9 @@ def test_losses_at_rest_are_those_that_training_minimises():
     config = config_of("va_soft_prompt")
     config.model.update({"width": 8, "dropout": 0.0, "head_dropout": 0.0})
     batch, task = jax.tree.map(jnp.asarray, batch_of(config, rows=4)), task_of(config)
-    variables = task.init(jax.random.key(0), batch)
-    whole, shown, _ = task.loss(variables, batch, jax.random.key(1))
-    found = task.losses(variables, batch)
+    init, loss, losses = (jax.jit(f, compiler_options=QUICKLY) for f in (task.init, task.loss, task.losses))
+    variables = init(jax.random.key(0), batch)
+    whole, shown, _ = loss(variables, batch, jax.random.key(1))
+    found = losses(variables, batch)
     assert {f"loss/{name}": pytest.approx(value) for name, value in found.items()} == shown
     assert whole == pytest.approx(2 * found["va"] + 0.2 * found["words"])
