@@ -27,6 +27,7 @@ MOST_BYTES = 2e9
 RESOLUTION = 50e3
 """Bytes a minute of video, over twenty minutes less than two thousandths of what is resident: pages of small
 objects come and go by so much from run to run. One frame kept a second would be eight hundred times that."""
+LOOKS = 3
 PROGRAM = """
 import sys, time
 from pathlib import Path
@@ -92,16 +93,23 @@ def test_memory_is_flat_over_twenty_minutes(
     stream: str, stages: tuple[str, ...], long_root: Path, encoders, tmp_path: Path
 ):
     encoder = encoders["clip" if stream == "video" else "whisper"]
-    line = [sys.executable, "-c", PROGRAM, str(long_root), str(tmp_path / "store"), stream, str(encoder)]
-    told, resident = watched(line)
-    assert told[-1][:2] == ["vectors", str(round(MINUTES * 60 * FPS))]
-    peak = max(size for _, size in resident)
-    print(f"{stream}: peak {peak / 1e6:.0f} MB")
-    assert peak < MOST_BYTES
-    for stage in stages:
-        slope, low, high = slope_of(resident, *minutes_of(told, stage))
-        print(f"{stage}: {slope / 1e3:.1f} kB a minute of video ({low / 1e3:.1f} to {high / 1e3:.1f})")
-        assert low <= 0 or high < RESOLUTION, stage
+    is_open = set(stages)
+    for look in range(LOOKS):  # beside other work an interval may be too wide to tell
+        store = tmp_path / f"store{look}"
+        line = [sys.executable, "-c", PROGRAM, str(long_root), str(store), stream, str(encoder)]
+        told, resident = watched(line)
+        assert told[-1][:2] == ["vectors", str(round(MINUTES * 60 * FPS))]
+        peak = max(size for _, size in resident)
+        print(f"{stream}: peak {peak / 1e6:.0f} MB")
+        assert peak < MOST_BYTES
+        for stage in stages:
+            slope, low, high = slope_of(resident, *minutes_of(told, stage))
+            print(f"{stage}: {slope / 1e3:.1f} kB a minute of video ({low / 1e3:.1f} to {high / 1e3:.1f})")
+            assert low < RESOLUTION, stage
+            is_open -= {stage} if low <= 0 or high < RESOLUTION else set()
+        if not is_open:
+            return
+    raise AssertionError(f"not told after {LOOKS} looks: {', '.join(is_open)}")
 
 
 def watched(line: list[str]) -> tuple[list[list[str]], list[tuple[float, int]]]:
