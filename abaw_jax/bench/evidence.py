@@ -65,7 +65,7 @@ def run(rounds: int, configs: list[str], seeds: list[int], out: Path, config: li
                 print(f"{name}: as it is minus {part}: {told}")
                 leads += [lead["low"] for lead in found if part != NO_WORDS]
             if part == NO_WORDS:
-                fits = [[_words_loss(out, name, which, seed) for seed in seeds] for which in (WHOLE, part)]
+                fits = zip(*(_words_losses(out, name, seed) for seed in seeds), strict=True)
                 with_words, without = (", ".join(f"{loss:.3f}" for loss in losses) for losses in fits)
                 print(f"{name}: the words' own loss on validation: {with_words}; learnt without: {without}")
     ways = {name: [_way(out, name, seed) for seed in seeds] for name in configs}
@@ -143,19 +143,19 @@ def _above_floor(out: Path, name: str, seed: int) -> float:
     return card["score"]["low"] - (landmarks(card["standards"], card["task"]).floor or 0.0)
 
 
-def _words_loss(out: Path, name: str, part: str, seed: int) -> float:
-    """What the whole's term of words says of a run, whether it learnt with them or not: low is close."""
-    whole = Saved.find(_folder(out, name, WHOLE, seed))
+def _words_losses(out: Path, name: str, seed: int) -> list[float]:
+    """What the whole's term of words says of it, and of the run without words: low is close."""
+    whole, without = (Saved.find(_folder(out, name, part, seed)) for part in (WHOLE, NO_WORDS))
     config = whole.config()
     corpus, job = open_job(config)
     run = Run.of(config, Stored(corpus, {s.name: s.features for s in job.streams}), whole.stats)
-    variables = Saved.find(_folder(out, name, part, seed)).state(run).evaluated
-    held, size, found = run.validation, config.train.batch_size, []
-    losses = jax.jit(run.task.losses)
-    for batch in evaluation_batches(held.source, held.plan, size):
+    sides = [saved.state(run).evaluated for saved in (whole, without)]
+    held, losses, found = run.validation, jax.jit(run.task.losses), []
+    for batch in evaluation_batches(held.source, held.plan, config.train.batch_size):
         if batch["is_real"].all():  # the last one repeats its last window
-            found.append(float(losses(variables, run.put(batch))["words"]))
-    return mean(found)
+            given = run.put(batch)
+            found.append([float(losses(variables, given)["words"]) for variables in sides])
+    return [mean(side) for side in zip(*found, strict=True)]
 
 
 def _lead(out: Path, name: str, part: str, seed: int) -> dict[str, float]:

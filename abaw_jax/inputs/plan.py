@@ -127,9 +127,8 @@ class _Windows:
         if isinstance(reach, Native):
             start = np.concatenate([np.zeros(0), *(self._native(n, reach, grid) for n in self._numbers())])
             steps = np.arange(reach.count, dtype=np.int32)[None]
-            return Picks(
-                start.astype(np.int32), steps, np.zeros_like(self.track), length
-            )  # silence repeats not
+            # Never clamped: sound that has ended is not heard on and on.
+            return Picks(start.astype(np.int32), steps, np.zeros_like(self.track), length)
         if grid.kind != "rows":
             raise ValueError(f"{name} has its own clock: its reach is Native, not {type(reach).__name__}")
         if isinstance(reach, Rows) and grid.sample_hz is None:

@@ -75,7 +75,8 @@ class _Loop:
         spent_s = restored.notes.get("seconds", 0.0) if restored else 0.0
         self.opened = time.monotonic() - spent_s
         self.began, self.waited_s = time.monotonic(), 0.0
-        self.first = self.timed = self.step
+        self.timed: int | None = None
+        """The step from which on training is timed: the first call compiles."""
         self.pending: tuple[int, dict[str, Any]] | None = None
         self.agreement = Agreement(run.mesh) if jax.process_count() > 1 else None
         self.is_asked = False
@@ -129,7 +130,7 @@ class _Loop:
         if self.pending is None:
             return
         (before, shown), self.pending = self.pending, None
-        if before == self.first:  # compiled and under way: what is timed begins here
+        if self.timed is None:  # compiled and under way: what is timed begins here
             jax.block_until_ready(shown)
             self.began, self.waited_s, self.timed = time.monotonic(), 0.0, self.step
         shown = {key: np.asarray(values) for key, values in shown.items()}

@@ -1,5 +1,6 @@
 """Gathered on the device or read on the host: the same batches to the bit, and the same learning."""
 
+import json
 import os
 import signal
 
@@ -67,6 +68,12 @@ def test_losses_are_those_of_streamed_batches(resident, undisturbed):
     assert [line["step"] for line in found] == [line["step"] for line in wanted]
     for one, other in zip(found[:3], wanted[:3], strict=True):  # before rounding has had time to grow
         np.testing.assert_allclose(one["loss"], other["loss"], rtol=1e-6)
+
+
+def test_no_step_of_the_call_that_compiles_counts_as_fast(resident):
+    log = [json.loads(line) for line in (resident[1] / "metrics.jsonl").read_text().splitlines()]
+    rates = {line["step"]: line["time/steps_a_second"] for line in log if "time/steps_a_second" in line}
+    assert rates[2] == 0 < rates[4]  # of calls of three steps, logged every other step
 
 
 def test_stopped_between_calls_it_ends_the_same(resident, monkeypatch, tmp_path):
