@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tracks", type=int, default=40, help="of 3,000 rows (%(default)s)")
     parser.add_argument("--batches", type=int, default=120, help="a measurement (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of ours (%(default)s)")
-    parser.add_argument("--beside", action="store_true", help="with a step on every batch (23 ms here)")
+    parser.add_argument("--beside", action="store_true", help="with a step on every batch")
 
 
 def run(rounds: int, tracks: int, batches: int, threads: int, beside: bool) -> None:
